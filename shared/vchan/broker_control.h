@@ -1,0 +1,41 @@
+/*
+ * broker_control - the trusted side's calls to vchan-broker.
+ *
+ * The broker plays the part that xenstore, grants and event channels play on Xen. It knows
+ * domains by number. Each has one socket of its own, made by the broker at a path that the host
+ * chooses and binds into the sandbox: a domain *is* the socket it speaks on. Domain 0 is the trusted side.
+ * The broker outlives qubesd; its control socket is vchan-broker.sock in the runtime folder.
+ * Blocks:  each call is one short local exchange; 5 seconds at most (-ETIMEDOUT).
+ * Source:  docs/vchan.md, "The broker".
+ */
+#ifndef SHARED_VCHAN_BROKER_CONTROL_H
+#define SHARED_VCHAN_BROKER_CONTROL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct broker_control;
+
+/* control_path NULL: the default above. Returns 0 or a negative errno. */
+int broker_control_new(const char *control_path, struct broker_control **ret);
+void broker_control_free(struct broker_control *control);
+
+/*
+ * Makes domain's socket at socket_path (mode 0600, owned by uid and gid when we may) and its memory
+ * region of region_bytes (a power of two, 1 MiB..4 GiB, sparse; 0: none). -EEXIST when the domain is
+ * there already.
+ */
+int broker_control_add(struct broker_control *control, uint32_t domain, const char *socket_path,
+    uid_t uid, gid_t gid, uint64_t region_bytes);
+
+/* Ends every connection of the domain, removes socket and region. -ENOENT when it is unknown. */
+int broker_control_remove(struct broker_control *control, uint32_t domain);
+
+/* gui_domain may read the region of domain. 0 takes that right back from whoever has it. */
+int broker_control_set_gui_domain(
+    struct broker_control *control, uint32_t domain, uint32_t gui_domain);
+
+/* Domains that exist, ascending, without 0: for a qubesd that was restarted. g_free() *ret. */
+int broker_control_list(struct broker_control *control, uint32_t **ret, size_t *ret_count);
+
+#endif
