@@ -167,6 +167,25 @@ bench: deps
 fuzz: $(addprefix $(BUILD)/fuzz/,$(fuzzers))
 	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(fuzzers)
 
+# Everything under DESTDIR: programs, modules, guest kit, policy, manual pages, and the links that
+# make each Admin API method a service of the trusted side.
+pages := $(wildcard docs/man/*.scd)
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/bordure/guest $(DESTDIR)/etc/qubes/policy.d \
+		$(DESTDIR)/etc/qubes-rpc
+	cp -a $(BUILD)/bin/. $(DESTDIR)$(PREFIX)/bin/
+	$(if $(modules),install -m 644 $(addprefix $(BUILD)/lib/,$(addsuffix .so,$(modules))) $(DESTDIR)$(PREFIX)/lib/bordure/)
+	cp -a $(BUILD)/guest/. $(DESTDIR)$(PREFIX)/lib/bordure/guest/
+	cp -r packaging/policy/. $(DESTDIR)/etc/qubes/policy.d/
+	for method in $$($(BUILD)/bin/qubesd --print-methods); do \
+		ln -sfn /run/qubesd.sock $(DESTDIR)/etc/qubes-rpc/$$method || exit 1; done
+	for service in policy.Ask policy.Notify; do \
+		ln -sfn /run/qubes/policy-agent.sock $(DESTDIR)/etc/qubes-rpc/$$service || exit 1; done
+	for page in $(pages); do \
+		name=$${page##*/}; name=$${name%.scd}; \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$${name##*.} && \
+		scdoc <$$page >$(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/$$name || exit 1; done
+
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
