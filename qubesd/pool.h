@@ -1,0 +1,30 @@
+/*
+ * pool - a place for volumes: a name, a driver, and the driver's configuration as it stands in the
+ * store. Volumes themselves are not handled yet; pools are kept, listed and referred to.
+ */
+#ifndef QUBESD_POOL_H
+#define QUBESD_POOL_H
+
+#include <glib.h>
+
+struct pool {
+	char *name;   /* owned */
+	char *driver; /* owned */
+	/* Owned: char *, key, value, key, value, ...; in the store's order, without name and
+	 * driver. */
+	GPtrArray *config;
+};
+
+struct pool *pool_new(const char *name, const char *driver);
+void pool_set(struct pool *pool, const char *key, const char *value);
+void pool_free(struct pool *pool);
+
+/* One known driver and its parameters; mandatory ones end in '*'. */
+struct pool_driver {
+	const char *name;
+	const char *const *parameters; /* NULL-terminated */
+};
+extern const struct pool_driver pool_drivers[];
+extern const size_t pool_driver_count;
+
+#endif

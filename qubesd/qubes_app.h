@@ -1,0 +1,102 @@
+/*
+ * qubes_app - everything qubesd keeps: all domains, labels, pools and the global properties.
+ *
+ * Shape:  domains by name, UUID and qid, dom0 first and the others in byte order of their names;
+ *         labels by name and index; pools in order of creation; global property values.
+ * Rules:  exactly one dom0; names, UUIDs and qids are unique; a domain that others refer to is not
+ *         removed, so a reference never dangles.
+ * Saving: every change notes how to take it back and marks the app dirty; the store (store.h)
+ *         writes soon after, and takes everything back that could not be written.
+ * Source: docs/qubesd.md.
+ */
+#ifndef QUBESD_QUBES_APP_H
+#define QUBESD_QUBES_APP_H
+
+#include "qubesd/admin_error.h"
+#include "qubesd/domain.h"
+#include "qubesd/event.h"
+#include "qubesd/label.h"
+#include "qubesd/pool.h"
+#include "qubesd/property.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct qubes_app;
+struct lifecycle;
+
+/* Labels and property tables, but no dom0 and no pools yet: for the store's reader. */
+struct qubes_app *qubes_app_new(void);
+/* A fresh one: dom0 with label black, the built-in labels, the pools of a new store. */
+struct qubes_app *qubes_app_new_fresh(void);
+void qubes_app_free(struct qubes_app *app);
+
+/* Power states and domain ids come from it; borrowed. NULL (the default): offline, all halted. */
+void qubes_app_set_lifecycle(struct qubes_app *app, struct lifecycle *lifecycle);
+struct lifecycle *qubes_app_lifecycle(const struct qubes_app *app);
+struct event_bus *qubes_app_event_bus(const struct qubes_app *app);
+
+/* Look-ups; results are borrowed, NULL when there is none. */
+struct domain *qubes_app_dom0(const struct qubes_app *app);
+struct domain *qubes_app_find(const struct qubes_app *app, const char *name);
+struct domain *qubes_app_find_uuid(const struct qubes_app *app, const char *uuid);
+struct domain *qubes_app_find_qid(const struct qubes_app *app, uint32_t qid);
+/* struct domain *, dom0 first, then by name. Borrowed; changes with every add and remove. */
+const GPtrArray *qubes_app_domains(const struct qubes_app *app);
+/* The same with a reference each, for callers that fire events on the way. g_ptr_array_unref(). */
+GPtrArray *qubes_app_snapshot(const struct qubes_app *app);
+
+/* Global properties: like domain_string() and its friends. */
+char *qubes_app_string(const struct qubes_app *app, enum global_property_id id);
+int64_t qubes_app_int(const struct qubes_app *app, enum global_property_id id);
+bool qubes_app_bool(const struct qubes_app *app, enum global_property_id id);
+struct domain *qubes_app_reference(const struct qubes_app *app, enum global_property_id id);
+
+/* Labels. add and remove journal; the label given to add becomes the app's. */
+const struct label *qubes_app_label(const struct qubes_app *app, const char *name);
+const struct label *qubes_app_label_by_index(const struct qubes_app *app, unsigned index);
+const GPtrArray *qubes_app_labels(const struct qubes_app *app); /* struct label *, by index */
+void qubes_app_add_label(struct qubes_app *app, struct label *label);
+void qubes_app_remove_label(struct qubes_app *app, const struct label *label);
+
+const GPtrArray *qubes_app_pools(const struct qubes_app *app); /* struct pool *, oldest first */
+const struct pool *qubes_app_pool(const struct qubes_app *app, const char *name);
+void qubes_app_add_pool(struct qubes_app *app, struct pool *pool); /* becomes the app's */
+
+/*
+ * What a new qube is made of. uuid, qid and dispid are chosen. template may be NULL: the class's
+ * default. Returns the domain (borrowed), or NULL with *error filled and nothing changed. Fires
+ * domain-add, the creator's tags, domain-create-on-disk.
+ */
+struct qubes_app_new_domain {
+	enum domain_class klass;
+	const char *name;          /* NULL for a disposable: "disp" and its number */
+	const struct label *label; /* NULL for a disposable: the template's */
+	struct domain *template;
+	struct domain *creator; /* NULL: no tags */
+	bool auto_cleanup;      /* DispVM only */
+};
+struct domain *qubes_app_create_domain(
+    struct qubes_app *app, const struct qubes_app_new_domain *spec, struct admin_error *error);
+
+/*
+ * Removes a halted domain that nobody refers to, with its files (after the store has been
+ * written). Fires domain-pre-delete, domain-remove-from-disk, domain-delete. Also for a disposable
+ * with auto_cleanup after its stop: the caller keeps a reference if it goes on using the pointer.
+ * False: refused, *error filled, nothing changed.
+ */
+bool qubes_app_remove_domain(
+    struct qubes_app *app, struct domain *domain, struct admin_error *error);
+
+/* Adds a complete domain without events: the store's reader. Takes over the reference. */
+void qubes_app_insert_domain(struct qubes_app *app, struct domain *domain);
+
+/*
+ * The journal: how to take back what was changed since the last write. undo(data) is called at most
+ * once, newest first; drop(data) once, in any case. Marks the app dirty.
+ */
+void qubes_app_journal(
+    struct qubes_app *app, void (*undo)(void *data), void *data, GDestroyNotify drop);
+
+#endif
