@@ -26,7 +26,7 @@ desktop_folders() {
 desktop_x() { # window manager
 	local fifo=$desktop_scratch/display number=
 	mkfifo "$fifo"
-	setsid Xvfb -displayfd 7 -screen 0 1280x800x24 -noreset -nolisten tcp -extension GLX \
+	setsid Xvfb -displayfd 7 -screen 0 "${desktop_screen:-1280x800}x24" -noreset -nolisten tcp -extension GLX \
 		7>"$fifo" >"$QUBES_LOG_DIR/xvfb.log" 2>&1 </dev/null 9>&- &
 	instance_record $! Xvfb
 	read -r number <"$fifo"
