@@ -9,7 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ADMIN_REPLY_MAX (64u << 20) /* bytes; more is not a reply */
 #define ADMIN_EVENT_MAX (1u << 20)  /* bytes of one event */
 
 struct admin_events {
@@ -91,7 +90,7 @@ admin_reply_decode(const void *bytes, size_t len, struct admin_reply *ret)
 	return 0;
 }
 
-static int
+int
 admin_connect(const char *socket_path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

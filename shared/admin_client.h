@@ -12,6 +12,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define ADMIN_REPLY_MAX (64u << 20) /* bytes; more is not a reply */
+
 /* What came back: either content, or the error's class and message. */
 struct admin_reply {
 	bool ok;
@@ -35,6 +37,9 @@ int admin_call(const char *socket, const char *method, const char *arg, const ch
 /* The bytes of a request, as written before the write side is closed. To be freed. */
 GByteArray *admin_request_encode(const char *method, const char *arg, const char *source,
     const char *dest, const void *payload, size_t payload_len);
+
+/* A connection to the socket at that path: a close-on-exec descriptor, or a negative errno. */
+int admin_connect(const char *socket_path);
 
 /* Takes apart a whole reply. Returns 0 or -EPROTO. */
 int admin_reply_decode(const void *bytes, size_t len, struct admin_reply *ret);
