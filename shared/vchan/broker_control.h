@@ -3,10 +3,10 @@
  *
  * The broker plays the part that xenstore, grants and event channels play on Xen. It knows
  * domains by number. Each has one socket of its own, made by the broker at a path that the host
- * chooses and binds into the sandbox: a domain *is* the socket it speaks on. Domain 0 is the trusted side.
- * The broker outlives qubesd; its control socket is vchan-broker.sock in the runtime folder.
- * Blocks:  each call is one short local exchange; 5 seconds at most (-ETIMEDOUT).
- * Source:  docs/vchan.md, "The broker".
+ * chooses and binds into the sandbox: a domain *is* the socket it speaks on. Domain 0 is the
+ * trusted side. The broker outlives qubesd; its control socket is vchan-broker.sock in the runtime
+ * folder. Blocks:  each call is one short local exchange; 5 seconds at most (-ETIMEDOUT). Source:
+ * docs/vchan.md, "The broker".
  */
 #ifndef SHARED_VCHAN_BROKER_CONTROL_H
 #define SHARED_VCHAN_BROKER_CONTROL_H
@@ -22,8 +22,8 @@ void broker_control_free(struct broker_control *control);
 
 /*
  * Makes domain's socket at socket_path (mode 0600, owned by uid and gid when we may) and its memory
- * region of region_bytes (a power of two, 1 MiB..4 GiB, sparse; 0: none). -EEXIST when the domain is
- * there already.
+ * region of region_bytes (a power of two, 1 MiB..4 GiB, sparse; 0: none). -EEXIST when the domain
+ * is there already.
  */
 int broker_control_add(struct broker_control *control, uint32_t domain, const char *socket_path,
     uid_t uid, gid_t gid, uint64_t region_bytes);

@@ -53,8 +53,8 @@ ssize_t vchan_read(struct vchan *vchan, void *buffer, size_t len);
 ssize_t vchan_write(struct vchan *vchan, const void *bytes, size_t len);
 
 enum vchan_state vchan_state(const struct vchan *vchan);
-int vchan_error(const struct vchan *vchan); /* why it is CLOSED: negative errno, 0 = peer's end */
-size_t vchan_room(const struct vchan *vchan);   /* bytes vchan_write() would take now */
+int vchan_error(const struct vchan *vchan);   /* why it is CLOSED: negative errno, 0 = peer's end */
+size_t vchan_room(const struct vchan *vchan); /* bytes vchan_write() would take now */
 size_t vchan_queued(const struct vchan *vchan); /* bytes taken and not yet handed to the peer */
 
 /*

@@ -1,0 +1,31 @@
+/*
+ * unix_socket - the few calls around AF_UNIX sockets that transports and broker share.
+ *
+ * Every descriptor is close-on-exec. A path that does not fit an address (107 bytes) is
+ * -ENAMETOOLONG, never cut.
+ */
+#ifndef SHARED_VCHAN_UNIX_SOCKET_H
+#define SHARED_VCHAN_UNIX_SOCKET_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define UNIX_SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+
+int unix_socket_address(const char *path, struct sockaddr_un *ret);
+
+/* connect() of fd to path; 0 or a negative errno. */
+int unix_socket_connect(int fd, const char *path);
+
+/* Sends one message, with a descriptor unless attached is -1. Returns 0 or a negative errno. */
+int unix_socket_send(int fd, const void *bytes, size_t len, int attached);
+
+/*
+ * Receives one message of at most len bytes and at most one descriptor. Returns its length, 0 at
+ * the end, or a negative errno; -EPROTO when it was longer or brought more. *ret_fd is -1 or the
+ * caller's.
+ */
+ssize_t unix_socket_receive(int fd, void *buffer, size_t len, int *ret_fd);
+
+#endif
