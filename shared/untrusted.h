@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct untrusted_u32 {
 	uint32_t raw; /* host byte order, which is little endian on every machine we run on */
@@ -56,6 +58,25 @@ untrusted_bytes_of(const void *data, size_t len)
 	struct untrusted_bytes bytes = {data, len};
 
 	return bytes;
+}
+
+/* A copy of our own, to be freed; aborts when memory is gone. Bound its length first. */
+static inline struct untrusted_bytes
+untrusted_bytes_dup(struct untrusted_bytes in)
+{
+	void *copy = malloc(in.len > 0 ? in.len : 1);
+
+	if (copy == NULL)
+		abort();
+	if (in.len > 0)
+		memcpy(copy, in.raw, in.len);
+	return untrusted_bytes_of(copy, in.len);
+}
+
+static inline void
+untrusted_bytes_free(struct untrusted_bytes bytes)
+{
+	free((void *)bytes.raw);
 }
 
 #endif
