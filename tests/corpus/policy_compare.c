@@ -8,6 +8,7 @@
  */
 #include <glib.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
