@@ -1,0 +1,36 @@
+/*
+ * guest_conf - /run/qubes/guest.conf: what the host tells the guest at each start.
+ *
+ * Shape:  lines "key=value"; the keys are those of docs/architecture.md, "What a sandbox sees".
+ *         Required: name, uuid, type, xid, default-user. The others have the defaults below. A key
+ *         that is not known is skipped, so that an older kit runs under a newer host; a key that
+ *         comes twice, a line without '=', a value that does not fit, or a NUL is an error.
+ * Trust:  written by the host, so this guards against mistakes and not against attackers.
+ */
+#ifndef SANDBOX_GUEST_CONF_H
+#define SANDBOX_GUEST_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUEST_CONF_MAX 4096 /* bytes of the file */
+#define GUEST_CONF_PATH "/run/qubes/guest.conf"
+
+struct guest_conf {
+	char name[32];
+	char uuid[37];
+	char type[32];
+	char default_user[32];
+	char keyboard_layout[256]; /* default "" */
+	uint32_t xid;
+	int64_t gui_domain; /* default -1: there is none */
+	bool debug;         /* default false */
+	bool privileged;    /* default false */
+};
+
+/* Pure. Returns 0, or -EINVAL with *ret_line the number of the line that is wrong (0: a key is
+ * missing, or the file is too long); *ret is untouched then. */
+int guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned *ret_line);
+
+#endif

@@ -1,0 +1,16 @@
+# What a sandbox is made of: bordure-sandbox makes one and stays with it, bordure-init is process 1
+# inside; and the hypervisors and the lifecycle that qubesd links.
+libs += sandbox hypervisor
+sandbox.src := $(addprefix qubesd/sandbox/,bwrap_args.c cgroup.c console.c etc_files.c identity.c \
+	options.c private.c seccomp.c stage.c state.c tree.c)
+sandbox.pkgs := glib-2.0 libseccomp
+
+programs += bordure-sandbox
+bordure-sandbox.src := qubesd/sandbox/main.c qubesd/sandbox/sandbox.c
+bordure-sandbox.libs := sandbox vchan shared
+bordure-sandbox.pkgs := glib-2.0 jansson
+
+guest += bordure-init
+bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/guest_conf.c qubesd/sandbox/agents.c
+bordure-init.libs := shared
+bordure-init.pkgs := glib-2.0
