@@ -175,13 +175,15 @@ add_programs(
 	if (g_file_test(local, G_FILE_TEST_IS_DIR))
 		add(args, "--bind", stage->paths[STAGE_USRLOCAL], "/usr/local", NULL);
 	add_merged(args, options->root_dir);
-	add(args, "--ro-bind", stage->paths[STAGE_GUEST], "/opt/bordure", NULL);
+	add(args, "--dir", "/opt", "--ro-bind", stage->paths[STAGE_GUEST], "/opt/bordure", NULL);
 }
 
 static void
 add_etc(struct bwrap_args *args, const struct sandbox_options *options, const struct stage *stage)
 {
 	add_tmpfs(args, "/etc", "0755", 16 << 20);
+	/* Parents that are not asked for would be 0700. */
+	add(args, "--dir", "/etc/ssl", "--dir", "/etc/pam.d", NULL);
 	for (const char *const *name = etc_files_bound; *name != NULL; name++) {
 		g_autofree char *real = g_build_filename(options->root_dir, "etc", *name, NULL);
 		g_autofree char *outside = g_build_filename(stage->paths[STAGE_ETC], *name, NULL);

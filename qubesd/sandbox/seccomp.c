@@ -14,6 +14,7 @@
 #define CLONE_NEWTIME 0x80
 #endif
 
+#define PER_LAST 0x1f /* PER_OSF4 is 0x0f, PER_HPUX 0x10 */
 #define NEW_NAMESPACES                                                                             \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	    CLONE_NEWPID | CLONE_NEWNET)
@@ -58,8 +59,6 @@ static const struct refusal refusals[] = {
 
 /* Socket families that stay; there is no network, so they reach nobody outside. */
 static const unsigned families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
-/* Personalities that stay: plain Linux, and without address randomisation (debuggers). */
-static const uint64_t personalities[] = { PER_LINUX, ADDR_NO_RANDOMIZE, 0xffffffff };
 /* clang-format on */
 
 static int
@@ -145,12 +144,22 @@ refuse_families(scmp_filter_ctx filter)
 	return r;
 }
 
+/*
+ * The system calls as other systems of old had them: code that nobody looks after. The low byte
+ * names the system; 0xff is in the value that only asks.
+ */
 static int
 refuse_personalities(scmp_filter_ctx filter)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(personality), 3,
-	    SCMP_A0_32(SCMP_CMP_NE, personalities[0]), SCMP_A0_32(SCMP_CMP_NE, personalities[1]),
-	    SCMP_A0_32(SCMP_CMP_NE, personalities[2]));
+	int r;
+
+	for (uint64_t system = PER_LINUX + 1; system <= PER_LAST; system++) {
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(personality), 1,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, 0xff, system));
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int

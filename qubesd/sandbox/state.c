@@ -14,7 +14,10 @@
 
 #define GROUP "sandbox"
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so count from its end. */
+/*
+ * Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so count from its end. A
+ * process that is dead and only waits for its parent to notice has gone.
+ */
 static int
 start_time_of(pid_t pid, uint64_t *ret)
 {
@@ -22,14 +25,16 @@ start_time_of(pid_t pid, uint64_t *ret)
 	g_autofree char *text = NULL;
 	unsigned long long start;
 	const char *rest;
+	char process_state;
 
 	if (pid <= 0 || !g_file_get_contents(path, &text, NULL, NULL))
 		return -ESRCH;
 	rest = strrchr(text, ')');
 	if (rest == NULL ||
 	    sscanf(rest + 1,
-		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		&start) != 1)
+		" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		&process_state, &start) != 2 ||
+	    process_state == 'Z' || process_state == 'X')
 		return -ESRCH;
 	*ret = start;
 	return 0;
