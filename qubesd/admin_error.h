@@ -12,7 +12,10 @@ struct admin_error {
 	char *message;    /* owned */
 };
 
-/* Fills *error (when it is not NULL) and returns false, so that "return admin_error_set(...)" works. */
+/*
+ * Fills *error (when it is not NULL; zeroed by whoever made it) and returns false, so that
+ * "return admin_error_set(...)" works.
+ */
 bool admin_error_set(struct admin_error *error, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void admin_error_clear(struct admin_error *error);

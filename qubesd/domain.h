@@ -71,12 +71,21 @@ struct domain *domain_template(const struct domain *domain); /* borrowed; NULL: 
 struct domain *domain_netvm(const struct domain *domain);
 const struct label *domain_label(const struct domain *domain); /* label.h; NULL when broken */
 
+static inline struct property_owner
+domain_owner(struct domain *domain)
+{
+	return (struct property_owner){domain_app(domain), domain};
+}
+/* Where the explicit value lies, NULL in it for the default: for property.c alone. */
+struct property_value **domain_value_slot(const struct domain *domain, size_t index);
+
 /* Power, as the lifecycle knows it; without a lifecycle (offline) every qube is halted. */
 const char *domain_power_state(const struct domain *domain); /* dom0, RemoteVM: "Running" */
 bool domain_is_halted(const struct domain *domain);
 int64_t domain_xid(const struct domain *domain); /* -1; dom0: 0 */
 /* When it was started, in microseconds since the epoch; 0 = off. Set by the lifecycle. */
 void domain_set_start_time(struct domain *domain, gint64 start_time_us);
+gint64 domain_start_time(const struct domain *domain);
 
 /*
  * Features. Values are borrowed until the next change; NULL when absent everywhere. An empty value
@@ -97,6 +106,9 @@ void domain_each_feature(const struct domain *domain, domain_pair_func func, voi
 size_t domain_feature_count(const struct domain *domain);
 void domain_feature_set(struct domain *domain, const char *name, const char *value);
 bool domain_feature_remove(struct domain *domain, const char *name); /* false: was not there */
+/* Without events and journal: the store's reader and the making of domains. */
+void domain_feature_load(struct domain *domain, const char *name, const char *value);
+bool domain_tag_load(struct domain *domain, const char *tag); /* false: was there already */
 
 /* Tags. The array is sorted, NULL-terminated, for g_strfreev(). */
 bool domain_has_tag(const struct domain *domain, const char *tag);
@@ -110,5 +122,23 @@ bool domain_tag_remove(struct domain *domain, const char *tag); /* false: was no
  */
 char *domain_dir(const struct domain *domain);
 char *domain_private_dir(const struct domain *domain);
+
+/*
+ * For the store: what it keeps verbatim, and the domain's text as last written.
+ *
+ * raw is a list of whole elements (char *, owned) written behind the known ones; attributes one of
+ * names and values in turn, of the element <domain> itself. domain_set_broken() takes the whole
+ * text of an entry that cannot be used. The text is NULL when a change has made it stale.
+ */
+GPtrArray *domain_raw_elements(struct domain *domain);
+GPtrArray *domain_raw_attributes(struct domain *domain);
+GPtrArray *domain_raw_properties(struct domain *domain);
+void domain_set_broken(struct domain *domain, const char *klass, const char *xml);
+const char *domain_broken_xml(const struct domain *domain);
+GBytes *domain_text(const struct domain *domain);
+void domain_set_text(struct domain *domain, GBytes *text); /* takes over; NULL: stale */
+
+/* For qubes_app.c: it has left its app. */
+void domain_mark_removed(struct domain *domain, bool removed);
 
 #endif

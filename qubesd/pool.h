@@ -6,6 +6,7 @@
 #define QUBESD_POOL_H
 
 #include <glib.h>
+#include <stddef.h>
 
 struct pool {
 	char *name;   /* owned */
@@ -17,9 +18,13 @@ struct pool {
 
 struct pool *pool_new(const char *name, const char *driver);
 void pool_set(struct pool *pool, const char *key, const char *value);
+const char *pool_get(const struct pool *pool, const char *key); /* borrowed; NULL */
 void pool_free(struct pool *pool);
 
-/* One known driver and its parameters; mandatory ones end in '*'. */
+/* "file-reflink" where the folder's file system shares blocks between files, else "file". */
+const char *pool_file_driver(const char *dir);
+
+/* One known driver and its parameters; mandatory ones end in '*', which is not shown. */
 struct pool_driver {
 	const char *name;
 	const char *const *parameters; /* NULL-terminated */

@@ -13,6 +13,7 @@
 #define QUBESD_PROPERTY_H
 
 #include "qubesd/admin_error.h"
+#include "shared/untrusted.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -139,30 +140,35 @@ struct property_owner {
 	struct domain *domain;
 };
 
-#define PROPERTY_READONLY 0x1   /* computed; no client may set it */
-#define PROPERTY_WRITE_ONCE 0x2 /* set when the domain is made, never again */
-#define PROPERTY_NOT_CLONED 0x4 /* a disposable does not take it over from its template */
-#define PROPERTY_OPTIONAL 0x8   /* may be set to none */
-#define PROPERTY_UUID_TEXT 0x10 /* text rules of a declared UUID or address */
-#define PROPERTY_IP4_TEXT 0x20
-#define PROPERTY_IP6_TEXT 0x40
+#define PROPERTY_FLAG_WRITE_ONCE 0x1 /* set when the domain is made, never again */
+#define PROPERTY_FLAG_NOT_CLONED 0x2 /* a disposable does not take it over from its template */
+#define PROPERTY_FLAG_IP4 0x4        /* type str: an address, or empty */
+#define PROPERTY_FLAG_IP6 0x8
+
+#define PROPERTY_STAGE_PLAIN 2
+#define PROPERTY_STAGE_REFERENCES 4 /* read after every domain is there */
 
 struct property {
 	const char *name;
 	enum property_type type;
-	unsigned classes; /* bit 1 << enum domain_class; unused for the application's */
+	unsigned
+	    classes; /* who has it: bits 1 << enum domain_class; unused for the application's */
+	unsigned
+	    readonly; /* for whom it is computed, so that no client may set it; the same bits */
 	unsigned flags;
 	int stage;
 	/* Fills *ret (cleared before) and returns true; false: there is no default. */
-	bool (*get_default)(const struct property_owner *owner, struct property_value *ret);
-	int64_t default_number;   /* when get_default is NULL and type is int or bool */
-	const char *default_text; /* when get_default is NULL and type is str; NULL: no default */
-	/* May a client set this value? May normalise it. False: *error filled. NULL: any value. */
-	bool (*check)(const struct property_owner *owner, struct property_value *value,
-	    struct admin_error *error);
+	bool (*get_default)(const struct property_owner *owner, const struct property *property,
+	    struct property_value *ret);
+	/*
+	 * May a client set this value? It may be normalised. NULL: every value of the type. A
+	 * reference is there already, or none.
+	 */
+	bool (*check)(const struct property_owner *owner, const struct property *property,
+	    struct property_value *value, struct admin_error *error);
 	/* May a client go back to the default? NULL: yes. */
 	bool (*check_reset)(const struct property_owner *owner, struct admin_error *error);
-	const char *help; /* first paragraph = summary */
+	const char *help; /* the first paragraph is a summary */
 };
 
 extern const struct property property_domain_table[PROPERTY_COUNT];
@@ -173,6 +179,7 @@ const struct property *property_table(const struct property_owner *owner, size_t
 bool property_applies(const struct property_owner *owner, const struct property *property);
 /* NULL when the owner has no property of that name. */
 const struct property *property_find(const struct property_owner *owner, const char *name);
+bool property_is_readonly(const struct property_owner *owner, const struct property *property);
 
 /* Copies the value into *ret, to be cleared. False: neither a value nor a default (*ret is none).
  */
@@ -189,7 +196,12 @@ char *property_value_text(const struct property *property, const struct property
  * label. The domain's name, when type is vm, is in ret->text.
  */
 bool property_decode(const struct property_owner *owner, const struct property *property,
-    const void *bytes, size_t len, struct property_value *ret, struct admin_error *error);
+    struct untrusted_bytes untrusted_text, struct property_value *ret, struct admin_error *error);
+/* The same for text of the store: references must exist, and no error is told apart. */
+bool property_parse(const struct property_owner *owner, const struct property *property,
+    const char *text, struct property_value *ret);
+/* Turns the name in value->text into a reference. False: no such domain. */
+bool property_resolve(const struct property_owner *owner, struct property_value *value);
 
 /*
  * A client's set: existence, the row's check, property-pre-set, the value, property-set, journal.
@@ -203,5 +215,14 @@ bool property_reset(
 /* No checks, no events, no journal: the store's reader and the making of domains. */
 void property_assign(const struct property_owner *owner, const struct property *property,
     struct property_value *value);
+
+/* The explicit value, borrowed; NULL when the default is in use. */
+const struct property_value *property_explicit(
+    const struct property_owner *owner, const struct property *property);
+/* An explicit value taken away without checks, events or journal. */
+void property_unassign(const struct property_owner *owner, const struct property *property);
+
+/* Fires property-reset for a value that changed because something it is derived from did. */
+void property_derived_reset(struct domain *domain, enum property_id id);
 
 #endif

@@ -36,6 +36,7 @@ void qubes_app_free(struct qubes_app *app);
 void qubes_app_set_lifecycle(struct qubes_app *app, struct lifecycle *lifecycle);
 struct lifecycle *qubes_app_lifecycle(const struct qubes_app *app);
 struct event_bus *qubes_app_event_bus(const struct qubes_app *app);
+struct kernels *qubes_app_kernels(const struct qubes_app *app);
 
 /* Look-ups; results are borrowed, NULL when there is none. */
 struct domain *qubes_app_dom0(const struct qubes_app *app);
@@ -52,6 +53,20 @@ char *qubes_app_string(const struct qubes_app *app, enum global_property_id id);
 int64_t qubes_app_int(const struct qubes_app *app, enum global_property_id id);
 bool qubes_app_bool(const struct qubes_app *app, enum global_property_id id);
 struct domain *qubes_app_reference(const struct qubes_app *app, enum global_property_id id);
+
+static inline struct property_owner
+qubes_app_owner(struct qubes_app *app)
+{
+	return (struct property_owner){app, NULL};
+}
+struct property_value **qubes_app_value_slot(struct qubes_app *app, size_t index);
+
+/*
+ * Whether memory is balanced between qubes (a memory manager is at work): the default of maxmem is
+ * then more than memory. Off at the start.
+ */
+void qubes_app_set_balancing(struct qubes_app *app, bool on);
+bool qubes_app_balancing(const struct qubes_app *app);
 
 /* Labels. add and remove journal; the label given to add becomes the app's. */
 const struct label *qubes_app_label(const struct qubes_app *app, const char *name);
@@ -92,11 +107,30 @@ bool qubes_app_remove_domain(
 /* Adds a complete domain without events: the store's reader. Takes over the reference. */
 void qubes_app_insert_domain(struct qubes_app *app, struct domain *domain);
 
+/* For the store: unknown elements (char *) and attributes (names and values in turn) of the root.
+ */
+GPtrArray *qubes_app_raw_elements(struct qubes_app *app);
+GPtrArray *qubes_app_raw_attributes(struct qubes_app *app);
+GPtrArray *qubes_app_raw_properties(struct qubes_app *app);
+
 /*
  * The journal: how to take back what was changed since the last write. undo(data) is called at most
- * once, newest first; drop(data) once, in any case. Marks the app dirty.
+ * once, newest first; drop(data, kept) once in any case, where kept says that the change is on disk
+ * to stay. While changes are taken back nothing is noted: drop() is called at once.
  */
-void qubes_app_journal(
-    struct qubes_app *app, void (*undo)(void *data), void *data, GDestroyNotify drop);
+typedef void (*journal_undo)(void *data);
+typedef void (*journal_drop)(void *data, bool kept);
+struct journal;
+void qubes_app_journal(struct qubes_app *app, journal_undo undo, journal_drop drop, void *data);
+bool qubes_app_is_undoing(const struct qubes_app *app);
+
+/* For the store. take: the changes so far become the caller's, and the app is clean. */
+bool qubes_app_is_dirty(const struct qubes_app *app);
+struct journal *qubes_app_take_journal(struct qubes_app *app);
+void journal_keep(struct journal *journal); /* frees */
+/* Takes back whatever the app has noted since, then the journal (NULL: none). Frees it. */
+void qubes_app_undo(struct qubes_app *app, struct journal *journal);
+/* Called at the first change after take. */
+void qubes_app_set_on_dirty(struct qubes_app *app, void (*on_dirty)(void *data), void *data);
 
 #endif
