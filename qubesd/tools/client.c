@@ -1,0 +1,250 @@
+#include "qubesd/tools/client.h"
+
+#include "shared/admin_exchange.h"
+#include "shared/paths.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct client {
+	char *socket;       /* owned; NULL inside a qube */
+	char *program;      /* owned: qrexec-client-vm; NULL on the trusted side */
+	GPtrArray *pending; /* of struct running: calls in flight */
+	bool interrupted;   /* the present client_run() is to end */
+};
+
+/* A call in flight. */
+struct running {
+	struct client *client;           /* borrowed */
+	struct client_call *call;        /* borrowed from the caller of client_run() */
+	struct admin_exchange *exchange; /* owned until it is done */
+	GPid pid;                        /* of qrexec-client-vm; 0: none */
+};
+
+struct client *
+client_new(const char *socket)
+{
+	struct client *client = g_new0(struct client, 1);
+	g_autofree char *program = path_program("qrexec-client-vm");
+
+	client->socket = socket != NULL ? g_strdup(socket) : path_qubesd_socket("qubesd.sock");
+	client->pending = g_ptr_array_new();
+	if (socket != NULL || g_getenv("QUBESD_SOCKET") != NULL ||
+	    g_file_test(client->socket, G_FILE_TEST_EXISTS) ||
+	    !g_file_test(program, G_FILE_TEST_IS_EXECUTABLE))
+		return client;
+	client->program = g_steal_pointer(&program);
+	g_clear_pointer(&client->socket, g_free);
+	return client;
+}
+
+void
+client_free(struct client *client)
+{
+	if (client == NULL)
+		return;
+	g_ptr_array_unref(client->pending);
+	g_free(client->program);
+	g_free(client->socket);
+	g_free(client);
+}
+
+bool
+client_is_local(const struct client *client)
+{
+	return client->socket != NULL;
+}
+
+/* What a failure without a reply means, for people. */
+static char *
+message_of(const struct client *client, int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return g_strdup_printf("cannot connect to qubesd (%s)",
+		    client->socket != NULL ? client->socket : client->program);
+	case -EACCES:
+		return g_strdup("Request refused");
+	case -ENODATA:
+		return g_strdup("qubesd ended the call without a reply; its log may tell why");
+	case -EPROTO:
+		return g_strdup("qubesd sent a reply that makes no sense");
+	case -EINTR:
+		return g_strdup("interrupted");
+	default:
+		return g_strdup_printf("call to qubesd failed: %s", strerror(-error));
+	}
+}
+
+static void
+call_fail(const struct client *client, struct client_call *call, int error)
+{
+	call->error = error;
+	call->klass = g_strdup("");
+	call->message = message_of(client, error);
+}
+
+/* Waits for qrexec-client-vm, whose output has ended. */
+static int
+program_result(GPid pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 126 ? -EACCES : -EIO;
+}
+
+static void
+on_exchange_done(int error, struct admin_reply *reply, void *data)
+{
+	struct running *running = data;
+	struct client_call *call = running->call;
+	int result = running->pid != 0 ? program_result(running->pid) : 0;
+
+	if (error != 0) {
+		call_fail(running->client, call, result != 0 ? result : error);
+	} else if (reply->ok) {
+		call->ok = true;
+		call->content = g_steal_pointer(&reply->content);
+	} else {
+		call->klass = g_steal_pointer(&reply->error_class);
+		call->message = g_steal_pointer(&reply->error_message);
+	}
+	g_ptr_array_remove_fast(running->client->pending, running);
+	g_free(running);
+}
+
+/* The child gets its end of the socket as stdin and stdout. */
+static void
+before_exec(gpointer data)
+{
+	int fd = GPOINTER_TO_INT(data);
+
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+}
+
+static int
+start_program(struct running *running)
+{
+	const struct client_call *call = running->call;
+	g_autofree char *service =
+	    g_strdup_printf("%s+%s", call->method, call->arg != NULL ? call->arg : "");
+	char *argv[] = {running->client->program, (char *)"--", (char *)call->dest, service, NULL};
+	int fds[2];
+	gboolean ok;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	ok = g_spawn_async(NULL, argv, NULL,
+	    G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN | G_SPAWN_STDERR_TO_DEV_NULL,
+	    before_exec, GINT_TO_POINTER(fds[1]), &running->pid, NULL);
+	close(fds[1]);
+	if (!ok) {
+		close(fds[0]);
+		return -EIO;
+	}
+	running->exchange = admin_exchange_new_on(
+	    fds[0], call->payload, call->payload_len, on_exchange_done, running);
+	return 0;
+}
+
+static void
+start_call(struct client *client, struct client_call *call)
+{
+	struct running *running = g_new0(struct running, 1);
+	int r;
+
+	running->client = client;
+	running->call = call;
+	if (client->interrupted)
+		r = -EINTR;
+	else if (client->program != NULL)
+		r = start_program(running);
+	else
+		r = admin_exchange_new(client->socket, call->method, call->arg, call->dest,
+		    call->payload, call->payload_len, on_exchange_done, running,
+		    &running->exchange);
+	if (r < 0) {
+		call_fail(client, call, r == -EACCES ? -ECONNREFUSED : r);
+		g_free(running);
+		return;
+	}
+	g_ptr_array_add(client->pending, running);
+}
+
+void
+client_run(struct client *client, struct client_call *calls, size_t count)
+{
+	size_t started = 0;
+
+	client->interrupted = false;
+	while (started < count || client->pending->len > 0) {
+		while (started < count && client->pending->len < CLIENT_PARALLEL)
+			start_call(client, &calls[started++]);
+		if (client->pending->len > 0)
+			g_main_context_iteration(NULL, TRUE);
+	}
+}
+
+void
+client_interrupt(struct client *client)
+{
+	client->interrupted = true;
+	while (client->pending->len > 0) {
+		struct running *running = client->pending->pdata[0];
+
+		admin_exchange_free(running->exchange);
+		if (running->pid != 0) {
+			kill(running->pid, SIGTERM);
+			program_result(running->pid);
+		}
+		call_fail(client, running->call, -EINTR);
+		g_ptr_array_remove_index_fast(client->pending, 0);
+		g_free(running);
+	}
+}
+
+bool
+client_call_found_nobody(const struct client_call *call)
+{
+	return call->error != 0 && call->error != -EACCES;
+}
+
+bool
+client_call_failed_with(const struct client_call *call, const char *klass)
+{
+	return !call->ok && strcmp(call->klass, klass) == 0;
+}
+
+void
+client_clear(struct client_call *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		g_clear_pointer(&calls[i].content, g_free);
+		g_clear_pointer(&calls[i].klass, g_free);
+		g_clear_pointer(&calls[i].message, g_free);
+	}
+}
+
+char **
+client_lines(const char *content)
+{
+	size_t len = strlen(content);
+	g_autofree char *text = NULL;
+
+	if (len > 0 && content[len - 1] == '\n')
+		len--;
+	text = g_strndup(content, len);
+	return len > 0 ? g_strsplit(text, "\n", -1) : g_new0(char *, 1);
+}
