@@ -14,14 +14,18 @@ struct message {
 struct outbox {
 	GQueue messages; /* struct message, owned */
 	size_t bytes;    /* of all messages, sent or not */
+	outbox_wake_func on_wake;
+	void *data; /* borrowed from the caller */
 };
 
 struct outbox *
-outbox_new(void)
+outbox_new(outbox_wake_func on_wake, void *data)
 {
 	struct outbox *outbox = g_new0(struct outbox, 1);
 
 	g_queue_init(&outbox->messages);
+	outbox->on_wake = on_wake;
+	outbox->data = data;
 	return outbox;
 }
 
@@ -42,6 +46,8 @@ outbox_append(struct outbox *outbox, size_t len)
 	message->len = len;
 	outbox->bytes += len;
 	g_queue_push_tail(&outbox->messages, message);
+	if (outbox->messages.length == 1 && outbox->on_wake != NULL)
+		outbox->on_wake(outbox->data);
 	return message;
 }
 

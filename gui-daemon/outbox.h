@@ -24,7 +24,10 @@ enum outbox_class {
 
 struct outbox;
 
-struct outbox *outbox_new(void);
+/* Called when something waits that did not before: time to flush, soon. May be NULL. */
+typedef void (*outbox_wake_func)(void *data);
+
+struct outbox *outbox_new(outbox_wake_func on_wake, void *data);
 void outbox_free(struct outbox *outbox); /* NULL is fine; what waits is lost */
 
 /* Queues one message. False when it was refused. */

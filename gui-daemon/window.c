@@ -1,0 +1,421 @@
+#include "gui-daemon/window.h"
+#include "gui-daemon/placement.h"
+#include "gui-daemon/properties.h"
+#include "shared/log.h"
+
+#include <string.h>
+
+static bool
+rect_equal(struct rect a, struct rect b)
+{
+	return a.x == b.x && a.y == b.y && a.width == b.width && a.height == b.height;
+}
+
+static struct rect
+rect_of(const struct gui_geometry *geometry)
+{
+	return (struct rect){geometry->x, geometry->y, geometry->width, geometry->height};
+}
+
+/* --- telling the agent
+ * -------------------------------------------------------------------------------- */
+
+static void
+send_geometry(struct window *window)
+{
+	struct gui_wire_configure wire = {
+	    .x = window->geometry.x,
+	    .y = window->geometry.y,
+	    .width = window->geometry.width,
+	    .height = window->geometry.height,
+	    .override_redirect = window->override_redirect,
+	};
+
+	outbox_send(
+	    window->context->outbox, OUTBOX_MUST, GUI_CONFIGURE, window->id, &wire, sizeof(wire));
+}
+
+/* Window 0 is the guest's whole screen: an agent does not answer for it. */
+static void
+tell_geometry(struct window *window)
+{
+	if (window->configure_pending)
+		return;
+	send_geometry(window);
+	window->configure_pending = window->id.id != 0;
+}
+
+static void
+tell_mapped(struct window *window)
+{
+	struct gui_wire_map wire = {.override_redirect = window->override_redirect};
+
+	if (window->transient_for != NULL)
+		wire.transient_for = window->transient_for->id.id;
+	outbox_send(window->context->outbox, OUTBOX_MAY, GUI_MAP, window->id, &wire, sizeof(wire));
+}
+
+/* --- override-redirect
+ * ---------------------------------------------------------------------------------- */
+
+/* Whether a window may escape the window manager; asked for or, while mapped, as it is. */
+static bool
+override_is_allowed(const struct window *window, bool requested, struct rect geometry)
+{
+	struct window_context *context = window->context;
+
+	if (!requested || !context->config->allow_override_redirect)
+		return false;
+	if (!context->config->protect_override_redirect ||
+	    !placement_is_too_large(geometry, context->display->work_area))
+		return true;
+	if (!context->told_about_too_large)
+		log_warn("a very large window without a window manager was asked for and refused "
+			 "(override_redirect_protection)");
+	context->told_about_too_large = true;
+	return false;
+}
+
+/* The one place where the flag changes; the outer window is unmapped now. */
+static void
+set_override_redirect(struct window *window, bool value)
+{
+	uint32_t values[] = {value};
+
+	if (window->override_redirect == value)
+		return;
+	window->override_redirect = value;
+	xcb_change_window_attributes(window->context->display->connection, window->frame.outer,
+	    XCB_CW_OVERRIDE_REDIRECT, values);
+}
+
+/* Where the window may lie; managed windows are the window manager's business. */
+static struct rect
+permitted_geometry(const struct window *window, struct rect wanted)
+{
+	const struct display *display = window->context->display;
+
+	if (!window->override_redirect)
+		return wanted;
+	return placement_force_on_screen(
+	    wanted, window->frame.border, display->screen, display->work_area);
+}
+
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
+
+struct window *
+window_new(struct window_context *context, struct guest_window id, const struct gui_create *create)
+{
+	struct window *window = g_new0(struct window, 1);
+
+	window->context = context;
+	window->id = id;
+	window->parent = context->display->root;
+	window->override_redirect =
+	    override_is_allowed(window, create->override_redirect, rect_of(&create->geometry));
+	window->frame.border = look_frame_style(context->look)->border;
+	window->geometry = permitted_geometry(window, rect_of(&create->geometry));
+	frame_init(&window->frame, context->display, look_frame_style(context->look),
+	    window->geometry, window->override_redirect);
+	window->outer = frame_outer_of(window->frame.border, window->geometry);
+	look_apply(context->look, window->frame.outer, id.id);
+	properties_set_initial(window);
+	if (!rect_equal(window->geometry, rect_of(&create->geometry)))
+		tell_geometry(window);
+	return window;
+}
+
+void
+window_free(struct window *window)
+{
+	if (window == NULL)
+		return;
+	display_forget(window->context->display, window);
+	frame_fini(&window->frame);
+	window_set_surface(window, NULL);
+	g_free(window);
+}
+
+/* --- mapping
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void
+show(struct window *window)
+{
+	xcb_connection_t *c = window->context->display->connection;
+	uint32_t above[] = {XCB_STACK_MODE_ABOVE};
+
+	if (window->context->config->invisible)
+		return;
+	window->map_deferred = window->context->screen_is_locked;
+	if (window->map_deferred)
+		return;
+	if (window->override_redirect)
+		xcb_configure_window(c, window->frame.outer, XCB_CONFIG_WINDOW_STACK_MODE, above);
+	xcb_map_window(c, window->frame.outer);
+}
+
+/* Unmaps so that a window manager lets go of the window (ICCCM 4.1.4). */
+static void
+hide(struct window *window)
+{
+	const struct display *display = window->context->display;
+	xcb_unmap_notify_event_t event = {
+	    .response_type = XCB_UNMAP_NOTIFY,
+	    .event = display->root,
+	    .window = window->frame.outer,
+	};
+
+	window->map_deferred = false;
+	xcb_unmap_window(display->connection, window->frame.outer);
+	if (!window->override_redirect)
+		xcb_send_event(display->connection, false, display->root,
+		    XCB_EVENT_MASK_SUBSTRUCTURE_NOTIFY | XCB_EVENT_MASK_SUBSTRUCTURE_REDIRECT,
+		    (const char *)&event);
+}
+
+static void
+place(struct window *window, struct rect geometry)
+{
+	window->geometry = geometry;
+	frame_place(&window->frame, geometry);
+}
+
+void
+window_map(struct window *window, struct window *transient_for, bool override_redirect)
+{
+	struct rect geometry;
+
+	if (window->mapped)
+		return;
+	window_set_transient_for(window, transient_for);
+	set_override_redirect(
+	    window, override_is_allowed(window, override_redirect, window->geometry));
+	geometry = permitted_geometry(window, window->geometry);
+	if (!rect_equal(geometry, window->geometry)) {
+		place(window, geometry);
+		tell_geometry(window);
+	}
+	window->mapped = true;
+	window->ever_mapped = true;
+	show(window);
+}
+
+void
+window_unmap(struct window *window)
+{
+	if (!window->mapped)
+		return;
+	window->mapped = false;
+	damage_clear(&window->damage);
+	hide(window);
+	if (window->id.id != 0) /* its buffer serves other windows too */
+		window_set_surface(window, NULL);
+}
+
+void
+window_on_lock_changed(struct window *window)
+{
+	if (window->map_deferred && !window->context->screen_is_locked)
+		show(window);
+}
+
+static void
+on_attributes(void *data, const void *reply)
+{
+	const xcb_get_window_attributes_reply_t *attributes = reply;
+	struct window *window = data;
+
+	if (attributes == NULL || window->mapped)
+		return;
+	if (attributes->map_state == XCB_MAP_STATE_UNMAPPED)
+		return;
+	if (window->override_redirect || attributes->map_state != XCB_MAP_STATE_VIEWABLE) {
+		hide(window);
+		return;
+	}
+	window->mapped = true;
+	tell_mapped(window);
+	tell_geometry(window);
+}
+
+void
+window_on_mapped(struct window *window)
+{
+	struct display *display = window->context->display;
+
+	if (window->mapped && !window->map_deferred)
+		return;
+	if (window->map_deferred || window->context->config->invisible) {
+		xcb_unmap_window(display->connection, window->frame.outer);
+		return;
+	}
+	display_await(display,
+	    xcb_get_window_attributes(display->connection, window->frame.outer).sequence,
+	    on_attributes, window);
+}
+
+/* --- geometry
+ * -------------------------------------------------------------------------------------------------
+ */
+
+void
+window_configure(struct window *window, const struct gui_geometry *geometry)
+{
+	struct rect wanted = rect_of(geometry);
+	bool adopt;
+
+	if (rect_equal(wanted, window->geometry)) {
+		window->configure_pending = false;
+		return;
+	}
+	if (window->configure_pending) {
+		send_geometry(window);
+		return;
+	}
+	/* A window that outgrew its freedom: the window manager gets to adopt it. */
+	adopt = window->override_redirect && !override_is_allowed(window, true, wanted);
+	if (adopt) {
+		if (window->mapped)
+			hide(window);
+		set_override_redirect(window, false);
+	}
+	place(window, permitted_geometry(window, wanted));
+	if (!rect_equal(window->geometry, wanted))
+		tell_geometry(window);
+	if (adopt && window->mapped)
+		show(window);
+}
+
+/* The content lies there now, in root coordinates, by whoever's will. */
+static void
+accept_geometry(struct window *window, struct rect content)
+{
+	struct rect permitted = permitted_geometry(window, content);
+
+	if (!rect_equal(permitted, content))
+		frame_place(&window->frame, permitted);
+	if (rect_equal(permitted, window->geometry))
+		return;
+	window->geometry = permitted;
+	tell_geometry(window);
+}
+
+static void
+on_translated(void *data, const void *reply)
+{
+	const xcb_translate_coordinates_reply_t *origin = reply;
+	struct window *window = data;
+	struct rect outer = window->outer;
+
+	if (origin == NULL)
+		return;
+	outer.x = origin->dst_x;
+	outer.y = origin->dst_y;
+	accept_geometry(window, frame_content_of(window->frame.border, outer));
+}
+
+/*
+ * Events from before our own last request describe what is no longer so, except the size that the
+ * inner window has to fit. A manager answers that request with an event of its own (ICCCM 4.1.5).
+ */
+static bool
+is_stale(const struct window *window, unsigned sequence)
+{
+	return (int32_t)(sequence - window->frame.configure_request) < 0;
+}
+
+void
+window_on_configured(struct window *window, struct rect outer, bool synthetic, unsigned sequence)
+{
+	struct display *display = window->context->display;
+
+	if (!synthetic) {
+		window->outer = outer;
+		frame_fit(&window->frame, outer.width, outer.height);
+	}
+	if (is_stale(window, sequence))
+		return;
+	if (synthetic || window->parent == display->root) {
+		outer.width = window->outer.width;
+		outer.height = window->outer.height;
+		accept_geometry(window, frame_content_of(window->frame.border, outer));
+		return;
+	}
+	display_await(display,
+	    xcb_translate_coordinates(display->connection, window->frame.outer, display->root, 0, 0)
+		.sequence,
+	    on_translated, window);
+}
+
+void
+window_on_reparented(struct window *window, xcb_window_t parent)
+{
+	window->parent = parent;
+}
+
+void
+window_on_screen_changed(struct window *window)
+{
+	struct rect permitted = permitted_geometry(window, window->geometry);
+
+	if (!window->mapped || rect_equal(permitted, window->geometry))
+		return;
+	place(window, permitted);
+	tell_geometry(window);
+}
+
+/* --- the rest
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+void
+window_set_transient_for(struct window *window, struct window *transient_for)
+{
+	window->transient_for = transient_for;
+	properties_set_transient_for(window);
+}
+
+void
+window_set_title(struct window *window, const struct gui_title *title)
+{
+	properties_set_title(window, title->untrusted_text);
+}
+
+/* Only before the first map, as window managers read it then and never again. */
+void
+window_set_class(struct window *window, const struct gui_wmclass *wmclass)
+{
+	if (!window->mapped)
+		properties_set_class(window, wmclass);
+}
+
+void
+window_set_hints(struct window *window, const struct gui_window_hints *hints)
+{
+	properties_set_hints(window, hints);
+}
+
+void
+window_set_cursor(struct window *window, const struct gui_cursor *cursor)
+{
+	struct display *display = window->context->display;
+	uint32_t values[] = {cursor->is_default ? 0 : display_cursor(display, cursor->glyph)};
+
+	xcb_change_window_attributes(
+	    display->connection, window->frame.inner, XCB_CW_CURSOR, values);
+}
+
+void
+window_set_surface(struct window *window, struct surface *surface)
+{
+	if (window->surface != NULL)
+		window->context->pages -= surface_pages(window->surface);
+	surface_free(window->surface);
+	window->surface = surface;
+	if (surface != NULL)
+		window->context->pages += surface_pages(surface);
+}
