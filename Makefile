@@ -108,7 +108,7 @@ replays := $(addprefix replay_,$(fuzzers))
 
 $(foreach l,$(libs),$(eval $(call owner_rules,$(l),-fPIC)) $(eval $(call lib_rule,$(l))))
 $(foreach p,$(programs),$(eval $(call owner_rules,$(p))) $(eval $(call link_rule,$(p),$(BUILD)/bin/$(p))))
-$(foreach m,$(modules),$(eval $(call owner_rules,$(m),-fPIC)) $(eval $(call link_rule,$(m),$(BUILD)/lib/$(m).so,-shared -no-pie)))
+$(foreach m,$(modules),$(eval $(call owner_rules,$(m),-fPIC)) $(eval $(call link_rule,$(m),$(BUILD)/lib/$(m).so,-no-pie -shared)))
 $(foreach g,$(guest),$(eval $(call owner_rules,$(g))) $(eval $(call link_rule,$(g),$(BUILD)/guest/bin/$(g))))
 $(foreach t,$(tests) $(testtools) $(replays),$(eval $(call owner_rules,$(t))) $(eval $(call link_rule,$(t),$(BUILD)/tests/$(t))))
 
