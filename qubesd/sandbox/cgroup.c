@@ -264,6 +264,25 @@ cgroup_freeze(char *const *folders, bool on)
 }
 
 static bool
+file_starts_with(const char *folder, const char *name, const char *prefix)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+	g_autofree char *text = NULL;
+
+	return g_file_get_contents(path, &text, NULL, NULL) && g_str_has_prefix(text, prefix);
+}
+
+bool
+cgroup_is_frozen(char *const *folders)
+{
+	for (; folders != NULL && *folders != NULL; folders++)
+		if (file_starts_with(*folders, "freezer.state", "FR") ||
+		    file_starts_with(*folders, "cgroup.freeze", "1"))
+			return true;
+	return false;
+}
+
+static bool
 read_number(const char *folder, const char *name, uint64_t *ret)
 {
 	g_autofree char *path = g_build_filename(folder, name, NULL);

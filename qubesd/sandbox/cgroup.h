@@ -36,6 +36,7 @@ void cgroup_free(char *const *folders);
  * caller then sends signals.
  */
 int cgroup_freeze(char *const *folders, bool on);
+bool cgroup_is_frozen(char *const *folders);
 
 /* What is used now; false when no group can tell. */
 bool cgroup_memory_kib(char *const *folders, uint64_t *ret);

@@ -2,7 +2,7 @@
 # inside; and the hypervisors and the lifecycle that qubesd links.
 libs += sandbox hypervisor
 sandbox.src := $(addprefix qubesd/sandbox/,bwrap_args.c cgroup.c console.c etc_files.c identity.c \
-	options.c private.c seccomp.c stage.c state.c tree.c)
+	options.c pidns.c private.c seccomp.c stage.c state.c tree.c)
 sandbox.pkgs := glib-2.0 libseccomp
 
 programs += bordure-sandbox
@@ -14,3 +14,6 @@ guest += bordure-init
 bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/guest_conf.c qubesd/sandbox/agents.c
 bordure-init.libs := shared
 bordure-init.pkgs := glib-2.0
+
+hypervisor.src := $(addprefix qubesd/,hypervisor.c hypervisor_sandbox.c)
+hypervisor.pkgs := glib-2.0 libseccomp

@@ -140,6 +140,7 @@ make_folder(struct sandbox *sandbox)
 	state->uuid = g_strdup(options->uuid);
 	state->name = g_strdup(options->name);
 	state->xid = options->xid;
+	state->memory_mib = options->memory_mib;
 	state->private_dir = g_strdup(options->private_dir);
 	state->discard = options->discard;
 	r = process_id_get(getpid(), &state->supervisor);
