@@ -1,0 +1,668 @@
+#include "gui-agent/surface_export.h"
+
+#include "gui-agent/region_alloc.h"
+#include "shared/log.h"
+
+#include <X11/extensions/Xdamage.h>
+#include <X11/extensions/Xfixes.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xcb/shm.h>
+#include <xcb/xcbext.h>
+#include <xcb/xfixes.h>
+
+#define CAPTURE_INTERVAL_US 8000
+#define MAX_UNACKNOWLEDGED 2
+#define MAX_RECTANGLES 16 /* of one capture; more become the box around them */
+#define BYTES_PER_PIXEL 4
+#define BITS_PER_PIXEL 32
+
+struct buffer {
+	struct page_run run;
+	unsigned width, height; /* pixels; of a full region fewer rows than the window has */
+	Pixmap pixmap;
+};
+
+/* A buffer that the daemon may look at until it has acknowledged this many dumps of the window. */
+struct retired {
+	struct buffer *buffer; /* owned */
+	unsigned until;
+};
+
+struct surface {
+	struct surface_export *export; /* borrowed */
+	Window window;
+	Damage damage;
+	unsigned depth;
+	unsigned width, height; /* of the window, pixels */
+	bool shown;
+	struct buffer *front;           /* owned; the newest picture, NULL before the first */
+	bool announced;                 /* the daemon knows front */
+	bool whole;                     /* the next capture copies everything */
+	unsigned sent, acknowledged;    /* dumps, since the daemon came */
+	GQueue retired;                 /* owned; struct retired *, oldest first */
+	struct capture *capture;        /* in flight; borrowed from the export; NULL: none */
+	GList dirty_link, starved_link; /* data is NULL when not in that list */
+	gint64 next_us;                 /* not captured before */
+};
+
+struct capture {
+	struct surface *surface; /* borrowed; NULL when its result is of no use any more */
+	struct buffer *fresh;    /* owned; the next front, NULL: into the present front */
+	bool whole;              /* everything was copied */
+	xcb_xfixes_fetch_region_cookie_t cookie;
+	bool done;
+	xcb_xfixes_fetch_region_reply_t *reply; /* owned; NULL when the window has gone */
+};
+
+struct surface_export {
+	const struct display *display; /* borrowed */
+	struct link *link;             /* borrowed */
+	struct region *region;         /* borrowed; NULL: no pictures */
+	struct region_alloc *alloc;    /* owned */
+	xcb_shm_seg_t segment;
+	XserverRegion parts; /* of the capture that is being put together */
+	GC gc24, gc32;       /* owned; None until the first window of that depth */
+	GQueue dirty;        /* struct surface *: to be captured */
+	GQueue starved;      /* struct surface *: for want of pages */
+	GQueue captures;     /* owned; struct capture *, oldest first */
+	guint timer;         /* 0: none */
+};
+
+/* --- buffers -----------------------------------------------------------------------------------
+ */
+
+static uint32_t
+pages_for(unsigned width, unsigned height)
+{
+	uint64_t bytes = (uint64_t)width * height * BYTES_PER_PIXEL;
+
+	return (uint32_t)((bytes + REGION_PAGE_BYTES - 1) / REGION_PAGE_BYTES);
+}
+
+/* Fewer rows, when the region has no room for all. 0 when there is none even for one. */
+static unsigned
+rows_that_fit(const struct surface_export *export, unsigned width, unsigned height)
+{
+	uint64_t bytes = (uint64_t)region_alloc_largest(export->alloc) * REGION_PAGE_BYTES;
+
+	return (unsigned)MIN(height, bytes / ((uint64_t)width * BYTES_PER_PIXEL));
+}
+
+/* NULL when there is no room. */
+static struct buffer *
+buffer_new(struct surface_export *export, unsigned width, unsigned height, unsigned depth)
+{
+	struct buffer *buffer;
+	struct page_run run;
+
+	if (region_alloc_take(export->alloc, pages_for(width, height), &run) < 0)
+		return NULL;
+	buffer = g_new0(struct buffer, 1);
+	buffer->run = run;
+	buffer->width = width;
+	buffer->height = height;
+	buffer->pixmap = xcb_generate_id(export->display->xcb);
+	xcb_shm_create_pixmap(export->display->xcb, (xcb_pixmap_t)buffer->pixmap,
+	    (xcb_drawable_t) export->display->root, (uint16_t)width, (uint16_t)height,
+	    (uint8_t)depth, export->segment, (uint32_t)run.first * REGION_PAGE_BYTES);
+	return buffer;
+}
+
+static void feed_the_starved(struct surface_export *export);
+
+/* Gives the memory back to the system as well; what cannot do that (a device) keeps it. */
+static void
+buffer_free(struct surface_export *export, struct buffer *buffer)
+{
+	if (buffer == NULL)
+		return;
+	XFreePixmap(export->display->x, buffer->pixmap);
+	(void)fallocate(region_fd(export->region), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	    (off_t)buffer->run.first * REGION_PAGE_BYTES,
+	    (off_t)buffer->run.count * REGION_PAGE_BYTES);
+	region_alloc_give_back(export->alloc, buffer->run);
+	g_free(buffer);
+	feed_the_starved(export);
+}
+
+static bool
+buffer_fits(const struct buffer *buffer, const struct surface *surface)
+{
+	return buffer != NULL && buffer->width == surface->width &&
+	       buffer->height == surface->height;
+}
+
+static void
+retire(struct surface *surface, struct buffer *buffer)
+{
+	struct retired *retired = g_new(struct retired, 1);
+
+	retired->buffer = buffer;
+	retired->until = surface->sent + 1; /* the dump that comes next replaces it */
+	g_queue_push_tail(&surface->retired, retired);
+}
+
+/* Comparing by difference, the counters may wrap. */
+static void
+free_retired(struct surface *surface, bool all)
+{
+	struct retired *oldest;
+
+	while ((oldest = g_queue_peek_head(&surface->retired)) != NULL) {
+		if (!all && (int)(surface->acknowledged - oldest->until) < 0)
+			break;
+		g_queue_pop_head(&surface->retired);
+		buffer_free(surface->export, oldest->buffer);
+		g_free(oldest);
+	}
+}
+
+/* --- who waits for a capture -------------------------------------------------------------------
+ */
+
+static void
+list_add(GQueue *list, GList *link, struct surface *surface)
+{
+	if (link->data != NULL)
+		return;
+	link->data = surface;
+	g_queue_push_tail_link(list, link);
+}
+
+static void
+list_remove(GQueue *list, GList *link)
+{
+	if (link->data == NULL)
+		return;
+	g_queue_unlink(list, link);
+	link->data = NULL;
+}
+
+static void
+mark_dirty(struct surface *surface)
+{
+	if (surface->shown && surface->export->region != NULL)
+		list_add(&surface->export->dirty, &surface->dirty_link, surface);
+}
+
+static void start_in(struct surface_export *export, gint64 wait_us);
+
+static void
+feed_the_starved(struct surface_export *export)
+{
+	struct surface *surface;
+
+	while ((surface = g_queue_peek_head(&export->starved)) != NULL) {
+		list_remove(&export->starved, &surface->starved_link);
+		mark_dirty(surface);
+		start_in(export, 0);
+	}
+}
+
+/* --- capture -----------------------------------------------------------------------------------
+ */
+
+static GC
+new_gc(struct surface_export *export, unsigned depth)
+{
+	const struct display *display = export->display;
+	XGCValues values = {.subwindow_mode = IncludeInferiors, .graphics_exposures = False};
+	Pixmap pixmap = XCreatePixmap(display->x, display->root, 1, 1, depth);
+	GC gc = XCreateGC(display->x, pixmap, GCSubwindowMode | GCGraphicsExposures, &values);
+
+	XFreePixmap(display->x, pixmap);
+	return gc;
+}
+
+static GC
+gc_for(struct surface_export *export, unsigned depth)
+{
+	GC *gc = depth == 32 ? &export->gc32 : &export->gc24;
+
+	if (*gc == NULL)
+		*gc = new_gc(export, depth);
+	return *gc;
+}
+
+static void
+capture_free(struct surface_export *export, struct capture *capture)
+{
+	if (capture->surface != NULL)
+		capture->surface->capture = NULL;
+	buffer_free(export, capture->fresh);
+	free(capture->reply);
+	g_free(capture);
+}
+
+/* The result of the capture in flight is of no use any more; its damage is not seen again. */
+static void
+abandon_capture(struct surface *surface)
+{
+	if (surface->capture == NULL)
+		return;
+	surface->whole = true;
+	surface->capture->surface = NULL;
+	surface->capture = NULL;
+}
+
+static void
+request_copy(struct surface *surface, struct capture *capture)
+{
+	struct surface_export *export = surface->export;
+	const struct display *display = export->display;
+	const struct buffer *target = capture->fresh != NULL ? capture->fresh : surface->front;
+	GC gc = gc_for(export, surface->depth);
+
+	XDamageSubtract(display->x, surface->damage, None, export->parts);
+	if (capture->whole)
+		XSetClipMask(display->x, gc, None);
+	else
+		XFixesSetGCClipRegion(display->x, gc, 0, 0, export->parts);
+	XCopyArea(display->x, surface->window, target->pixmap, gc, 0, 0, target->width,
+	    target->height, 0, 0);
+	capture->cookie =
+	    xcb_xfixes_fetch_region(display->xcb, (xcb_xfixes_region_t) export->parts);
+}
+
+static bool
+is_starved(const struct surface *surface)
+{
+	return surface->starved_link.data != NULL;
+}
+
+/* Is a picture of the window's present size to be had? */
+static bool
+wants_buffer(const struct surface *surface)
+{
+	return !buffer_fits(surface->front, surface) && !is_starved(surface);
+}
+
+/* NULL when the region is full and what the window has is as good. */
+static struct buffer *
+better_buffer(struct surface *surface)
+{
+	struct surface_export *export = surface->export;
+	const struct buffer *front = surface->front;
+	unsigned rows = rows_that_fit(export, surface->width, surface->height);
+
+	if (rows < surface->height)
+		list_add(&export->starved, &surface->starved_link, surface);
+	if (front != NULL && front->width == surface->width && front->height >= rows &&
+	    front->height < surface->height)
+		return NULL;
+	return buffer_new(export, surface->width, rows, surface->depth);
+}
+
+static void
+begin_capture(struct surface *surface)
+{
+	struct surface_export *export = surface->export;
+	struct capture *capture;
+	struct buffer *fresh = NULL;
+
+	if (wants_buffer(surface))
+		fresh = better_buffer(surface);
+	if (fresh == NULL && surface->front == NULL)
+		return;
+	capture = g_new0(struct capture, 1);
+	capture->surface = surface;
+	capture->fresh = fresh;
+	capture->whole = surface->whole || fresh != NULL;
+	request_copy(surface, capture);
+	surface->whole = false;
+	surface->capture = capture;
+	g_queue_push_tail(&export->captures, capture);
+}
+
+/* Is there nothing that the surface has to wait for, but time? */
+static bool
+may_capture(const struct surface *surface)
+{
+	bool dumps = !surface->announced || wants_buffer(surface);
+
+	return surface->capture == NULL && link_is_connected(surface->export->link) &&
+	       !(dumps && surface->sent - surface->acknowledged >= MAX_UNACKNOWLEDGED);
+}
+
+static gboolean
+on_timer(gpointer data)
+{
+	struct surface_export *export = data;
+
+	export->timer = 0;
+	surface_export_start(export);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+start_in(struct surface_export *export, gint64 wait_us)
+{
+	if (export->timer == 0)
+		export->timer = g_timeout_add((guint)((wait_us + 999) / 1000), on_timer, export);
+}
+
+void
+surface_export_start(struct surface_export *export)
+{
+	gint64 now_us = g_get_monotonic_time(), due_us = G_MAXINT64;
+	GList *next;
+
+	if (link_is_congested(export->link))
+		return;
+	for (GList *link = export->dirty.head; link != NULL; link = next) {
+		struct surface *surface = link->data;
+
+		next = link->next;
+		if (!may_capture(surface))
+			continue;
+		if (now_us < surface->next_us) {
+			due_us = MIN(due_us, surface->next_us);
+			continue;
+		}
+		list_remove(&export->dirty, &surface->dirty_link);
+		surface->next_us = now_us + CAPTURE_INTERVAL_US;
+		begin_capture(surface);
+	}
+	if (due_us != G_MAXINT64)
+		start_in(export, due_us - now_us);
+	xcb_flush(export->display->xcb);
+}
+
+/* --- results ------------------------------------------------------------------------------------
+ */
+
+static void
+send_dump(struct surface *surface)
+{
+	const struct page_run run = surface->front->run;
+	struct gui_wire_window_dump dump = {
+	    .type = GUI_DUMP_GRANT_REFS,
+	    .width = surface->front->width,
+	    .height = surface->front->height,
+	    .bpp = BITS_PER_PIXEL,
+	};
+	uint32_t count = pages_for(dump.width, dump.height);
+	g_autofree uint32_t *pages = g_new(uint32_t, count);
+
+	for (uint32_t i = 0; i < count; i++)
+		pages[i] = run.first + i;
+	surface->sent++;
+	surface->announced = true;
+	link_send_parts(surface->export->link, GUI_WINDOW_DUMP, (uint32_t)surface->window, &dump,
+	    sizeof(dump), pages, count * sizeof(*pages));
+	if (link_version(surface->export->link) < GUI_VERSION(1, 7))
+		surface_acknowledged(surface); /* that daemon never does */
+}
+
+/* The part of a rectangle that lies in the picture, if any. */
+static void
+send_damage(struct surface *surface, int x, int y, int width, int height)
+{
+	int right = MIN(x + width, (int)surface->front->width);
+	int bottom = MIN(y + height, (int)surface->front->height);
+	struct gui_wire_shmimage image = {.x = MAX(x, 0), .y = MAX(y, 0)};
+
+	if (right <= image.x || bottom <= image.y)
+		return;
+	image.width = (uint32_t)(right - image.x);
+	image.height = (uint32_t)(bottom - image.y);
+	link_send(
+	    surface->export->link, GUI_SHMIMAGE, (uint32_t)surface->window, &image, sizeof(image));
+}
+
+static void
+send_parts(struct surface *surface, const xcb_xfixes_fetch_region_reply_t *reply)
+{
+	const xcb_rectangle_t *parts = xcb_xfixes_fetch_region_rectangles(reply);
+	int count = xcb_xfixes_fetch_region_rectangles_length(reply);
+
+	if (count > MAX_RECTANGLES) {
+		parts = &reply->extents;
+		count = 1;
+	}
+	for (int i = 0; i < count; i++)
+		send_damage(surface, parts[i].x, parts[i].y, parts[i].width, parts[i].height);
+}
+
+static void
+adopt_fresh(struct surface *surface, struct capture *capture)
+{
+	if (capture->fresh == NULL)
+		return;
+	if (surface->front != NULL)
+		retire(surface, surface->front);
+	surface->front = g_steal_pointer(&capture->fresh);
+	surface->announced = false;
+}
+
+static void
+use_result(struct surface *surface, struct capture *capture)
+{
+	adopt_fresh(surface, capture);
+	if (!surface->announced)
+		send_dump(surface);
+	if (capture->whole)
+		send_damage(surface, 0, 0, (int)surface->width, (int)surface->height);
+	else
+		send_parts(surface, capture->reply);
+}
+
+bool
+surface_export_has_result(struct surface_export *export)
+{
+	struct capture *oldest = g_queue_peek_head(&export->captures);
+	xcb_generic_error_t *error = NULL;
+	void *reply = NULL;
+
+	if (oldest == NULL)
+		return false;
+	if (!oldest->done &&
+	    xcb_poll_for_reply(export->display->xcb, oldest->cookie.sequence, &reply, &error)) {
+		oldest->done = true;
+		oldest->reply = reply;
+		free(error);
+	}
+	return oldest->done;
+}
+
+void
+surface_export_finish(struct surface_export *export)
+{
+	while (surface_export_has_result(export)) {
+		struct capture *capture = g_queue_pop_head(&export->captures);
+
+		if (capture->surface != NULL && capture->reply != NULL)
+			use_result(capture->surface, capture);
+		capture_free(export, capture);
+	}
+}
+
+/* --- surfaces -----------------------------------------------------------------------------------
+ */
+
+struct surface *
+surface_new(
+    struct surface_export *export, Window window, unsigned depth, unsigned width, unsigned height)
+{
+	struct surface *surface = g_new0(struct surface, 1);
+
+	surface->export = export;
+	surface->window = window;
+	surface->depth = depth;
+	surface->width = width;
+	surface->height = height;
+	surface->whole = true;
+	surface->damage = XDamageCreate(export->display->x, window, XDamageReportNonEmpty);
+	g_queue_init(&surface->retired);
+	return surface;
+}
+
+void
+surface_free(struct surface *surface)
+{
+	if (surface == NULL)
+		return;
+	surface_show(surface, false);
+	free_retired(surface, true);
+	buffer_free(surface->export, surface->front);
+	XDamageDestroy(surface->export->display->x, surface->damage);
+	g_free(surface);
+}
+
+void
+surface_resize(struct surface *surface, unsigned width, unsigned height)
+{
+	if (surface->width == width && surface->height == height)
+		return;
+	surface->width = width;
+	surface->height = height;
+	list_remove(&surface->export->starved, &surface->starved_link);
+	mark_dirty(surface);
+}
+
+void
+surface_show(struct surface *surface, bool shown)
+{
+	bool has_pixels = surface->depth == 24 || surface->depth == 32;
+
+	if (surface->shown == (shown && has_pixels))
+		return;
+	surface->shown = shown && has_pixels;
+	if (surface->shown) {
+		surface->whole = true;
+		mark_dirty(surface);
+		return;
+	}
+	surface->announced = false; /* the daemon lets go of the picture of a hidden window */
+	abandon_capture(surface);
+	list_remove(&surface->export->dirty, &surface->dirty_link);
+	list_remove(&surface->export->starved, &surface->starved_link);
+}
+
+void
+surface_damaged(struct surface *surface)
+{
+	mark_dirty(surface);
+}
+
+void
+surface_acknowledged(struct surface *surface)
+{
+	if (surface->acknowledged == surface->sent)
+		return; /* one too many: nothing of ours waits for it */
+	surface->acknowledged++;
+	free_retired(surface, false);
+	if (surface->export->dirty.length > 0)
+		start_in(surface->export, 0);
+}
+
+void
+surface_forget_daemon(struct surface *surface)
+{
+	abandon_capture(surface);
+	free_retired(surface, true);
+	surface->announced = false;
+	surface->sent = surface->acknowledged = 0;
+}
+
+void
+surface_replay(struct surface *surface)
+{
+	if (!surface->shown)
+		return;
+	if (buffer_fits(surface->front, surface))
+		send_dump(surface);
+	surface->whole = true;
+	surface->next_us = 0;
+	mark_dirty(surface);
+	start_in(surface->export, 0);
+}
+
+/* --- export -------------------------------------------------------------------------------------
+ */
+
+static bool
+has_shared_pixmaps(xcb_connection_t *xcb)
+{
+	xcb_shm_query_version_reply_t *reply =
+	    xcb_shm_query_version_reply(xcb, xcb_shm_query_version(xcb), NULL);
+	bool has = reply != NULL && reply->shared_pixmaps &&
+		   reply->pixmap_format == XCB_IMAGE_FORMAT_Z_PIXMAP &&
+		   (reply->major_version > 1 || reply->minor_version >= 2);
+
+	free(reply);
+	return has;
+}
+
+static int
+attach_region(struct surface_export *export)
+{
+	xcb_connection_t *xcb = export->display->xcb;
+	xcb_generic_error_t *error;
+	int fd;
+
+	if (!has_shared_pixmaps(xcb)) {
+		log_error("the X server of this qube has no pixmaps in shared memory");
+		return -ENOTSUP;
+	}
+	fd = fcntl(region_fd(export->region), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	export->segment = xcb_generate_id(xcb);
+	error = xcb_request_check(/* it closes the descriptor */
+	    xcb, xcb_shm_attach_fd_checked(xcb, export->segment, fd, false));
+	if (error != NULL) {
+		log_error("the X server of this qube cannot map the memory region");
+		free(error);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+int
+surface_export_new(const struct display *display, struct link *link, struct region *region,
+    struct surface_export **ret)
+{
+	struct surface_export *export = g_new0(struct surface_export, 1);
+	uint64_t pages = region != NULL ? region_size_bytes(region) / REGION_PAGE_BYTES : 0;
+	int r;
+
+	export->display = display;
+	export->link = link;
+	export->region = region;
+	export->alloc = region_alloc_new((uint32_t)pages);
+	export->parts = XFixesCreateRegion(display->x, NULL, 0);
+	if (region != NULL) {
+		r = attach_region(export);
+		if (r < 0) {
+			surface_export_free(export);
+			return r;
+		}
+	}
+	*ret = export;
+	return 0;
+}
+
+void
+surface_export_free(struct surface_export *export)
+{
+	struct capture *capture;
+
+	if (export == NULL)
+		return;
+	if (export->timer != 0)
+		g_source_remove(export->timer);
+	while ((capture = g_queue_pop_head(&export->captures)) != NULL)
+		capture_free(export, capture);
+	if (export->gc24 != NULL)
+		XFreeGC(export->display->x, export->gc24);
+	if (export->gc32 != NULL)
+		XFreeGC(export->display->x, export->gc32);
+	XFixesDestroyRegion(export->display->x, export->parts);
+	region_alloc_free(export->alloc);
+	g_free(export);
+}
