@@ -1,5 +1,5 @@
 libs += shared
-shared.src := shared/admin_client.c shared/admin_exchange.c shared/log.c shared/paths.c shared/text.c
+shared.src := shared/admin_client.c shared/admin_exchange.c shared/log.c shared/paths.c shared/text.c shared/role.c
 shared.pkgs := glib-2.0
 
 tests += test_text test_paths
