@@ -25,7 +25,7 @@ struct domain {
 	struct property_value *values[PROPERTY_COUNT]; /* owned; NULL: the default */
 	GPtrArray *features;                           /* struct feature *, in order of insertion */
 	GPtrArray *tags;                               /* char *, sorted */
-	GPtrArray *raw_elements, *raw_attributes, *raw_properties; /* char * */
+	GPtrArray *raw[DOMAIN_RAW_COUNT];              /* char * */
 	char *broken_xml; /* owned; the whole entry when it cannot be used */
 	GBytes *text;     /* owned; the entry as last written, NULL when stale */
 };
@@ -79,9 +79,8 @@ domain_new(struct qubes_app *app, enum domain_class klass)
 	domain->klass = klass;
 	domain->features = g_ptr_array_new_with_free_func(feature_free);
 	domain->tags = g_ptr_array_new_with_free_func(g_free);
-	domain->raw_elements = g_ptr_array_new_with_free_func(g_free);
-	domain->raw_attributes = g_ptr_array_new_with_free_func(g_free);
-	domain->raw_properties = g_ptr_array_new_with_free_func(g_free);
+	for (size_t i = 0; i < DOMAIN_RAW_COUNT; i++)
+		domain->raw[i] = g_ptr_array_new_with_free_func(g_free);
 	return domain;
 }
 
@@ -100,9 +99,8 @@ domain_free(struct domain *domain)
 			property_value_clear(domain->values[i]);
 		g_free(domain->values[i]);
 	}
-	g_ptr_array_unref(domain->raw_properties);
-	g_ptr_array_unref(domain->raw_attributes);
-	g_ptr_array_unref(domain->raw_elements);
+	for (size_t i = 0; i < DOMAIN_RAW_COUNT; i++)
+		g_ptr_array_unref(domain->raw[i]);
 	g_ptr_array_unref(domain->tags);
 	g_ptr_array_unref(domain->features);
 	g_clear_pointer(&domain->text, g_bytes_unref);
@@ -653,21 +651,9 @@ domain_private_dir(const struct domain *domain)
 }
 
 GPtrArray *
-domain_raw_elements(struct domain *domain)
+domain_raw(struct domain *domain, enum domain_raw place)
 {
-	return domain->raw_elements;
-}
-
-GPtrArray *
-domain_raw_attributes(struct domain *domain)
-{
-	return domain->raw_attributes;
-}
-
-GPtrArray *
-domain_raw_properties(struct domain *domain)
-{
-	return domain->raw_properties;
+	return domain->raw[place];
 }
 
 const char *

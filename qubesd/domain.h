@@ -124,15 +124,20 @@ char *domain_dir(const struct domain *domain);
 char *domain_private_dir(const struct domain *domain);
 
 /*
- * For the store: what it keeps verbatim, and the domain's text as last written.
- *
- * raw is a list of whole elements (char *, owned) written behind the known ones; attributes one of
- * names and values in turn, of the element <domain> itself. domain_set_broken() takes the whole
- * text of an entry that cannot be used. The text is NULL when a change has made it stale.
+ * For the store: what this version does not understand, kept verbatim (char *, owned), per place.
+ * ATTRIBUTES and PROPERTIES hold pairs: name and value, name and whole element; the others whole
+ * elements. domain_set_broken() takes the whole text of an entry that cannot be used.
+ * domain_text() is the entry as last written, NULL when a change has made it stale.
  */
-GPtrArray *domain_raw_elements(struct domain *domain);
-GPtrArray *domain_raw_attributes(struct domain *domain);
-GPtrArray *domain_raw_properties(struct domain *domain);
+enum domain_raw {
+	DOMAIN_RAW_ATTRIBUTES,
+	DOMAIN_RAW_PROPERTIES,
+	DOMAIN_RAW_FEATURES,
+	DOMAIN_RAW_TAGS,
+	DOMAIN_RAW_ELEMENTS,
+	DOMAIN_RAW_COUNT,
+};
+GPtrArray *domain_raw(struct domain *domain, enum domain_raw place);
 void domain_set_broken(struct domain *domain, const char *klass, const char *xml);
 const char *domain_broken_xml(const struct domain *domain);
 GBytes *domain_text(const struct domain *domain);

@@ -4,5 +4,5 @@ libs += qubesd-core
 qubesd-core.src := qubesd/admin_error.c qubesd/derived.c qubesd/domain.c qubesd/domain_files.c \
 	qubesd/event.c qubesd/grammar.c qubesd/kernels.c qubesd/label.c qubesd/network.c qubesd/pool.c \
 	qubesd/property.c qubesd/property_decode.c qubesd/property_domain.c qubesd/property_global.c \
-	qubesd/qubes_app.c
+	qubesd/qubes_app.c qubesd/store.c qubesd/store_decode.c qubesd/store_encode.c
 qubesd-core.pkgs := glib-2.0 gio-2.0 libxml-2.0

@@ -144,6 +144,7 @@ struct property_owner {
 #define PROPERTY_FLAG_NOT_CLONED 0x2 /* a disposable does not take it over from its template */
 #define PROPERTY_FLAG_IP4 0x4        /* type str: an address, or empty */
 #define PROPERTY_FLAG_IP6 0x8
+#define PROPERTY_FLAG_PURE 0x10 /* check looks at the value alone: the store's reader asks it too */
 
 #define PROPERTY_STAGE_PLAIN 2
 #define PROPERTY_STAGE_REFERENCES 4 /* read after every domain is there */

@@ -139,6 +139,11 @@ property_parse(const struct property_owner *owner, const struct property *proper
 		property_value_clear(&value);
 		return false;
 	}
+	if ((property->flags & PROPERTY_FLAG_PURE) != 0 && !value.none &&
+	    !property->check(owner, property, &value, NULL)) {
+		property_value_clear(&value);
+		return false;
+	}
 	*ret = value;
 	return true;
 }

@@ -30,8 +30,8 @@ struct qubes_app {
 	GHashTable *by_name, *by_uuid, *by_qid; /* struct domain *, borrowed; so are the keys */
 	GPtrArray *labels;                      /* struct label *, by index */
 	GPtrArray *pools;                       /* struct pool *, oldest first */
-	struct property_value *values[GLOBAL_PROPERTY_COUNT];      /* owned; NULL: the default */
-	GPtrArray *raw_elements, *raw_attributes, *raw_properties; /* char * */
+	struct property_value *values[GLOBAL_PROPERTY_COUNT]; /* owned; NULL: the default */
+	GPtrArray *raw[APP_RAW_COUNT];                        /* char * */
 	uint16_t recent_dispids[DISPID_RECENT];
 	unsigned next_recent;
 	struct journal *journal; /* changes since the store took the last one */
@@ -95,9 +95,8 @@ qubes_app_new(void)
 	app->by_qid = g_hash_table_new(NULL, NULL);
 	app->labels = g_ptr_array_new_with_free_func(free_label);
 	app->pools = g_ptr_array_new_with_free_func(free_pool);
-	app->raw_elements = g_ptr_array_new_with_free_func(g_free);
-	app->raw_attributes = g_ptr_array_new_with_free_func(g_free);
-	app->raw_properties = g_ptr_array_new_with_free_func(g_free);
+	for (size_t i = 0; i < APP_RAW_COUNT; i++)
+		app->raw[i] = g_ptr_array_new_with_free_func(g_free);
 	app->journal = journal_new();
 	for (size_t i = 0; i < LABEL_BUILTIN_COUNT; i++) {
 		const struct label *label = &label_builtins[i];
@@ -154,9 +153,8 @@ qubes_app_free(struct qubes_app *app)
 	g_hash_table_unref(app->by_uuid);
 	g_hash_table_unref(app->by_name);
 	g_ptr_array_unref(app->domains);
-	g_ptr_array_unref(app->raw_properties);
-	g_ptr_array_unref(app->raw_attributes);
-	g_ptr_array_unref(app->raw_elements);
+	for (size_t i = 0; i < APP_RAW_COUNT; i++)
+		g_ptr_array_unref(app->raw[i]);
 	g_ptr_array_unref(app->pools);
 	g_ptr_array_unref(app->labels);
 	kernels_free(app->kernels);
@@ -203,21 +201,9 @@ qubes_app_balancing(const struct qubes_app *app)
 }
 
 GPtrArray *
-qubes_app_raw_elements(struct qubes_app *app)
+qubes_app_raw(struct qubes_app *app, enum app_raw place)
 {
-	return app->raw_elements;
-}
-
-GPtrArray *
-qubes_app_raw_attributes(struct qubes_app *app)
-{
-	return app->raw_attributes;
-}
-
-GPtrArray *
-qubes_app_raw_properties(struct qubes_app *app)
-{
-	return app->raw_properties;
+	return app->raw[place];
 }
 
 /* --- global properties ---------------------------------------------------------------------- */
@@ -791,6 +777,16 @@ note_label(struct qubes_app *app, struct label *label, bool out)
 
 	*undo = (struct label_undo){app, label, out};
 	qubes_app_journal(app, undo_label, drop_label, undo);
+}
+
+void
+qubes_app_load_label(struct qubes_app *app, struct label *label)
+{
+	const struct label *old = qubes_app_label_by_index(app, label->index);
+
+	if (old != NULL)
+		g_ptr_array_remove(app->labels, (struct label *)old);
+	put_in_label(app, label);
 }
 
 void

@@ -73,6 +73,7 @@ const struct label *qubes_app_label(const struct qubes_app *app, const char *nam
 const struct label *qubes_app_label_by_index(const struct qubes_app *app, unsigned index);
 const GPtrArray *qubes_app_labels(const struct qubes_app *app); /* struct label *, by index */
 void qubes_app_add_label(struct qubes_app *app, struct label *label);
+void qubes_app_load_label(struct qubes_app *app, struct label *label); /* replaces its index */
 void qubes_app_remove_label(struct qubes_app *app, const struct label *label);
 
 const GPtrArray *qubes_app_pools(const struct qubes_app *app); /* struct pool *, oldest first */
@@ -107,11 +108,21 @@ bool qubes_app_remove_domain(
 /* Adds a complete domain without events: the store's reader. Takes over the reference. */
 void qubes_app_insert_domain(struct qubes_app *app, struct domain *domain);
 
-/* For the store: unknown elements (char *) and attributes (names and values in turn) of the root.
+/*
+ * For the store: what this version does not understand, kept verbatim (char *, owned), per place.
+ * ATTRIBUTES (of the root) and PROPERTIES hold pairs: name and value, name and whole element; the
+ * others whole elements.
  */
-GPtrArray *qubes_app_raw_elements(struct qubes_app *app);
-GPtrArray *qubes_app_raw_attributes(struct qubes_app *app);
-GPtrArray *qubes_app_raw_properties(struct qubes_app *app);
+enum app_raw {
+	APP_RAW_ATTRIBUTES,
+	APP_RAW_LABELS,
+	APP_RAW_POOLS,
+	APP_RAW_PROPERTIES,
+	APP_RAW_DOMAINS,
+	APP_RAW_ELEMENTS,
+	APP_RAW_COUNT,
+};
+GPtrArray *qubes_app_raw(struct qubes_app *app, enum app_raw place);
 
 /*
  * The journal: how to take back what was changed since the last write. undo(data) is called at most

@@ -1,0 +1,583 @@
+#include "qubesd/store.h"
+
+#include "shared/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GENERATION_PREFIX "qubes-"
+#define GENERATION_SUFFIX ".xml"
+#define REPAIR_DELAY_MS 1000
+#define GENERATION_INTERVAL_US ((gint64)3600 * G_USEC_PER_SEC)
+
+struct waiter {
+	store_done done;
+	void *data; /* borrowed from who waits */
+};
+
+/* What identifies a file that nobody else has touched. */
+struct stamp {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
+
+/* One write, under way in the worker. */
+struct job {
+	struct store *store;
+	GBytes *text;            /* owned */
+	bool with_generation;    /* also put a copy into backup/ */
+	struct journal *journal; /* owned; what the text contains and the disk does not yet */
+	GArray *waiters;         /* struct waiter */
+	GSource *finished;       /* attached by the worker when error is filled in */
+	bool replaced;           /* the file is the new one, synced or not */
+	char *error;             /* owned; NULL: it is on disk */
+};
+
+struct store {
+	char *path, *dir, *backup_dir; /* owned */
+	int lock_fd;
+	struct qubes_app *app;
+	struct stamp stamp;   /* the worker's while a job is under way */
+	gint64 generation_us; /* monotonic time of the last copy in backup/ */
+	GArray *waiters;      /* struct waiter; for the next job */
+	guint idle;           /* source that starts the next job, 0: none */
+	bool disk_is_ahead;   /* a write failed after it had replaced the file */
+	struct job *job;      /* under way, or NULL */
+	GThread *worker;
+};
+
+/* --- files ---------------------------------------------------------------------------------- */
+
+static struct stamp
+stamp_of(const struct stat *status)
+{
+	return (struct stamp){status->st_dev, status->st_ino, status->st_size, status->st_mtim};
+}
+
+static bool
+stamp_equal(const struct stamp *a, const struct stamp *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+static int
+write_whole(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+sync_folder(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Writes a new file of mode 0660 with a name of its own beside path, and syncs it. */
+static int
+write_beside(const char *path, GBytes *text, char **ret_path, struct stamp *ret_stamp)
+{
+	g_autofree char *new_path = g_strconcat(path, "~XXXXXX", NULL);
+	struct stat status;
+	gsize len;
+	const char *bytes = g_bytes_get_data(text, &len);
+	int fd, r;
+
+	fd = mkostemp(new_path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = write_whole(fd, bytes, len);
+	if (r == 0 && (fchmod(fd, 0660) < 0 || fsync(fd) < 0 || fstat(fd, &status) < 0))
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(new_path);
+		return r;
+	}
+	*ret_stamp = stamp_of(&status);
+	*ret_path = g_steal_pointer(&new_path);
+	return 0;
+}
+
+/*
+ * The new file takes the place of the old one, for good. *ret_stamp is set as soon as it has, even
+ * when the folder cannot be synced and the result is an error.
+ */
+static int
+replace_file(const char *path, const char *dir, GBytes *text, struct stamp *ret_stamp)
+{
+	g_autofree char *new_path = NULL;
+	struct stamp stamp;
+	int r;
+
+	r = write_beside(path, text, &new_path, &stamp);
+	if (r < 0)
+		return r;
+	if (rename(new_path, path) < 0) {
+		r = -errno;
+		unlink(new_path);
+		return r;
+	}
+	*ret_stamp = stamp;
+	return sync_folder(dir);
+}
+
+static int
+read_file(const char *path, GBytes **ret, struct stamp *ret_stamp)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+	guint8 block[65536];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	while ((n = read(fd, block, sizeof(block))) > 0 && bytes->len <= STORE_MAX_BYTES)
+		g_byte_array_append(bytes, block, (guint)n);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	*ret_stamp = stamp_of(&status);
+	*ret = g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
+	return 0;
+}
+
+/* --- generations ---------------------------------------------------------------------------- */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Names of the copies in backup/, oldest first: their names are times. */
+static GPtrArray *
+list_generations(const char *backup_dir)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GDir) handle = g_dir_open(backup_dir, 0, NULL);
+	const char *name;
+
+	while (handle != NULL && (name = g_dir_read_name(handle)) != NULL) {
+		if (g_str_has_prefix(name, GENERATION_PREFIX) &&
+		    g_str_has_suffix(name, GENERATION_SUFFIX))
+			g_ptr_array_add(names, g_strdup(name));
+	}
+	g_ptr_array_sort(names, compare_names);
+	return names;
+}
+
+static void
+prune_generations(const char *backup_dir)
+{
+	g_autoptr(GPtrArray) names = list_generations(backup_dir);
+
+	for (guint i = 0; i + STORE_GENERATIONS < names->len; i++) {
+		g_autofree char *path = g_build_filename(backup_dir, names->pdata[i], NULL);
+
+		unlink(path);
+	}
+}
+
+static bool
+newest_generation_is(const char *backup_dir, GBytes *text)
+{
+	g_autoptr(GPtrArray) names = list_generations(backup_dir);
+	g_autoptr(GBytes) newest = NULL;
+	g_autofree char *path = NULL;
+	struct stamp stamp;
+
+	if (names->len == 0)
+		return false;
+	path = g_build_filename(backup_dir, names->pdata[names->len - 1], NULL);
+	return read_file(path, &newest, &stamp) == 0 && g_bytes_equal(newest, text);
+}
+
+/* A copy that cannot be made is a warning: the store itself is safe. */
+static void
+add_generation(const char *backup_dir, GBytes *text)
+{
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%S");
+	g_autofree char *name = g_strdup_printf(
+	    GENERATION_PREFIX "%s.%06d" GENERATION_SUFFIX, time, g_date_time_get_microsecond(now));
+	g_autofree char *path = g_build_filename(backup_dir, name, NULL);
+	struct stamp stamp;
+	int r;
+
+	if (g_mkdir_with_parents(backup_dir, 0750) < 0) {
+		log_warn("store: cannot make %s: %s", backup_dir, strerror(errno));
+		return;
+	}
+	if (newest_generation_is(backup_dir, text))
+		return;
+	r = replace_file(path, backup_dir, text, &stamp);
+	if (r < 0)
+		log_warn("store: cannot keep a copy in %s: %s", backup_dir, strerror(-r));
+	else
+		prune_generations(backup_dir);
+}
+
+/* The newest copy that loads, or NULL. */
+static char *
+find_good_generation(const char *backup_dir)
+{
+	g_autoptr(GPtrArray) names = list_generations(backup_dir);
+
+	for (guint i = names->len; i > 0; i--) {
+		g_autofree char *path = g_build_filename(backup_dir, names->pdata[i - 1], NULL);
+		g_autofree char *message = NULL;
+		g_autoptr(GBytes) text = NULL;
+		struct qubes_app *app;
+		struct stamp stamp;
+		gsize len;
+
+		if (read_file(path, &text, &stamp) < 0)
+			continue;
+		if (store_parse(
+			g_bytes_get_data(text, &len), g_bytes_get_size(text), &app, &message) < 0)
+			continue;
+		qubes_app_free(app);
+		return g_steal_pointer(&path);
+	}
+	return NULL;
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+/* In the worker, or at the very end in the main thread: the app is not touched here. */
+static void
+run_job(struct job *job)
+{
+	struct store *store = job->store;
+	struct stat status;
+	struct stamp now;
+	int r;
+
+	if (lstat(store->path, &status) < 0) {
+		job->error = g_strdup_printf("the store has gone: %s", strerror(errno));
+		return;
+	}
+	now = stamp_of(&status);
+	if (!stamp_equal(&now, &store->stamp)) {
+		job->error = g_strdup("the store was changed by somebody else");
+		return;
+	}
+	r = replace_file(store->path, store->dir, job->text, &store->stamp);
+	job->replaced = !stamp_equal(&now, &store->stamp);
+	if (r < 0)
+		job->error = g_strdup_printf("the store cannot be written: %s", strerror(-r));
+	else if (job->with_generation)
+		add_generation(store->backup_dir, job->text);
+}
+
+static void
+finish_job(struct store *store)
+{
+	struct job *job = g_steal_pointer(&store->job);
+
+	g_source_destroy(job->finished);
+	g_source_unref(job->finished);
+	if (job->error != NULL) {
+		log_error("store: %s; what was not on disk is taken back", job->error);
+		qubes_app_undo(store->app, job->journal);
+		/* Changes made since then are gone too: their waiters learn it with the others. */
+		g_array_append_vals(job->waiters, store->waiters->data, store->waiters->len);
+		g_array_set_size(store->waiters, 0);
+	} else {
+		journal_keep(job->journal);
+	}
+	store->disk_is_ahead = job->error != NULL && (job->replaced || store->disk_is_ahead);
+	for (guint i = 0; i < job->waiters->len; i++) {
+		struct waiter *waiter = &g_array_index(job->waiters, struct waiter, i);
+
+		waiter->done(job->error, waiter->data);
+	}
+	g_array_unref(job->waiters);
+	g_bytes_unref(job->text);
+	g_free(job->error);
+	g_free(job);
+}
+
+static void schedule(struct store *store);
+static gboolean on_turn(void *data);
+
+static gboolean
+on_job_finished(void *data)
+{
+	struct store *store = data;
+
+	g_thread_join(g_steal_pointer(&store->worker));
+	finish_job(store);
+	if (store->disk_is_ahead)
+		store->idle = g_timeout_add(REPAIR_DELAY_MS, on_turn, store);
+	else if (qubes_app_is_dirty(store->app) || store->waiters->len > 0)
+		schedule(store);
+	return G_SOURCE_REMOVE;
+}
+
+static void *
+work(void *data)
+{
+	struct job *job = data;
+
+	run_job(job);
+	g_source_attach(job->finished, NULL);
+	return NULL;
+}
+
+/* Everything changed so far becomes one write. */
+static struct job *
+take_job(struct store *store)
+{
+	struct job *job = g_new0(struct job, 1);
+	gint64 now = g_get_monotonic_time();
+
+	job->store = store;
+	job->text = store_render(store->app);
+	job->journal = qubes_app_take_journal(store->app);
+	job->waiters = g_steal_pointer(&store->waiters);
+	store->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
+	job->with_generation = now - store->generation_us >= GENERATION_INTERVAL_US;
+	if (job->with_generation)
+		store->generation_us = now;
+	job->finished = g_idle_source_new();
+	g_source_set_priority(job->finished, G_PRIORITY_DEFAULT);
+	g_source_set_callback(job->finished, on_job_finished, store, NULL);
+	return job;
+}
+
+/* Nothing to write: whoever waits is told that his change, whatever it was, is on disk. */
+static void
+release_waiters(struct store *store)
+{
+	g_autoptr(GArray) waiters = g_steal_pointer(&store->waiters);
+
+	store->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
+	for (guint i = 0; i < waiters->len; i++) {
+		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
+
+		waiter->done(NULL, waiter->data);
+	}
+}
+
+static gboolean
+on_turn(void *data)
+{
+	struct store *store = data;
+
+	store->idle = 0;
+	assert(store->job == NULL);
+	if (!qubes_app_is_dirty(store->app) && !store->disk_is_ahead) {
+		release_waiters(store);
+		return G_SOURCE_REMOVE;
+	}
+	store->job = take_job(store);
+	store->worker = g_thread_new("store", work, store->job);
+	return G_SOURCE_REMOVE;
+}
+
+/*
+ * The write starts in the next turn of the loop, so that requests which came together are written
+ * together. It has the priority of the requests: many readers cannot keep it waiting. While one is
+ * under way, on_job_finished() comes back here.
+ */
+static void
+schedule(struct store *store)
+{
+	if (store->job == NULL && store->idle == 0)
+		store->idle = g_idle_add_full(G_PRIORITY_DEFAULT, on_turn, store, NULL);
+}
+
+static void
+on_dirty(void *data)
+{
+	schedule(data);
+}
+
+void
+store_commit(struct store *store, store_done done, void *data)
+{
+	struct waiter waiter = {done, data};
+
+	g_array_append_val(store->waiters, waiter);
+	schedule(store);
+}
+
+/* --- opening and closing -------------------------------------------------------------------- */
+
+static int
+take_lock(struct store *store, char **ret_message)
+{
+	g_autofree char *path = g_strconcat(store->path, ".lock", NULL);
+	int r;
+
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
+	if (store->lock_fd < 0) {
+		r = -errno;
+		*ret_message = g_strdup_printf("%s: %s", path, strerror(-r));
+		return r;
+	}
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		*ret_message =
+		    g_strdup_printf("%s: another qubesd is using this store", store->path);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int
+make_fresh(struct store *store, char **ret_message)
+{
+	g_autoptr(GPtrArray) generations = list_generations(store->backup_dir);
+	g_autoptr(GBytes) text = NULL;
+	int r;
+
+	if (generations->len > 0) {
+		g_autofree char *good = find_good_generation(store->backup_dir);
+
+		*ret_message = g_strdup_printf(
+		    "%s is missing, but there was a store here; the newest copy that loads: %s",
+		    store->path, good != NULL ? good : "none");
+		return -EPROTO;
+	}
+	store->app = qubes_app_new_fresh();
+	text = store_render(store->app);
+	r = replace_file(store->path, store->dir, text, &store->stamp);
+	if (r < 0) {
+		*ret_message = g_strdup_printf("%s: %s", store->path, strerror(-r));
+		return r;
+	}
+	log_info("store: a new one in %s", store->path);
+	return 0;
+}
+
+static int
+load(struct store *store, char **ret_message)
+{
+	g_autoptr(GBytes) text = NULL;
+	g_autofree char *why = NULL;
+	g_autofree char *good = NULL;
+	gsize len;
+	int r;
+
+	r = read_file(store->path, &text, &store->stamp);
+	if (r == -ENOENT)
+		return make_fresh(store, ret_message);
+	if (r < 0) {
+		*ret_message = g_strdup_printf("%s: %s", store->path,
+		    r == -ELOOP ? "a symbolic link; put the file itself there" : strerror(-r));
+		return r;
+	}
+	if (store_parse(g_bytes_get_data(text, &len), g_bytes_get_size(text), &store->app, &why) ==
+	    0) {
+		add_generation(store->backup_dir, text);
+		return 0;
+	}
+	good = find_good_generation(store->backup_dir);
+	*ret_message =
+	    g_strdup_printf("%s: %s; nothing was changed; the newest copy that loads: %s",
+		store->path, why, good != NULL ? good : "none");
+	return -EPROTO;
+}
+
+static void
+free_parts(struct store *store)
+{
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	qubes_app_free(store->app);
+	g_array_unref(store->waiters);
+	g_free(store->backup_dir);
+	g_free(store->dir);
+	g_free(store->path);
+	g_free(store);
+}
+
+int
+store_open(const char *path, struct store **ret, char **ret_message)
+{
+	struct store *store = g_new0(struct store, 1);
+	int r;
+
+	store->path = g_strdup(path);
+	store->dir = g_path_get_dirname(path);
+	store->backup_dir = g_build_filename(store->dir, "backup", NULL);
+	store->lock_fd = -1;
+	store->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
+	store->generation_us = g_get_monotonic_time();
+
+	if (g_mkdir_with_parents(store->dir, 0755) < 0) {
+		r = -errno;
+		*ret_message = g_strdup_printf("%s: %s", store->dir, strerror(-r));
+	} else {
+		r = take_lock(store, ret_message);
+	}
+	if (r == 0)
+		r = load(store, ret_message);
+	if (r < 0) {
+		free_parts(store);
+		return r;
+	}
+	qubes_app_set_on_dirty(store->app, on_dirty, store);
+	*ret = store;
+	return 0;
+}
+
+void
+store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	if (store->idle != 0)
+		g_source_remove(store->idle);
+	if (store->job != NULL) {
+		g_thread_join(store->worker);
+		finish_job(store);
+	}
+	if (qubes_app_is_dirty(store->app) || store->disk_is_ahead) {
+		store->job = take_job(store);
+		run_job(store->job);
+		finish_job(store);
+	}
+	release_waiters(store);
+	free_parts(store);
+}
+
+struct qubes_app *
+store_app(const struct store *store)
+{
+	return store->app;
+}
