@@ -36,6 +36,12 @@ path_in_rpc_dir(const char *name)
 }
 
 char *
+path_in_log_dir(const char *name)
+{
+	return g_build_filename(env_or("QUBES_LOG_DIR", "/var/log/qubes"), name, NULL);
+}
+
+char *
 path_qubesd_socket(const char *name)
 {
 	const char *forced = env_or("QUBESD_SOCKET", NULL);

@@ -1,13 +1,14 @@
 /*
  * paths - where everything lies: the only file that knows a path.
  *
- * Four folders, each movable as a whole by the environment, so that a private instance runs from
+ * Five folders, each movable as a whole by the environment, so that a private instance runs from
  * a home directory, unprivileged, beside another one:
  *
  *   QUBES_RUNTIME_DIR  /run/qubes        sockets, pid files, state of the running instance
  *   QUBES_STATE_DIR    /var/lib/qubes    qubes.xml, private homes
  *   QUBES_CONFIG_DIR   /etc/qubes        policy.d, rpc-config, guid.conf
  *   QUBES_RPC_DIR      /etc/qubes-rpc    services
+ *   QUBES_LOG_DIR      /var/log/qubes    logs of daemons in the background
  *
  * Every function returns a new string, to be freed with g_free().
  */
@@ -18,6 +19,7 @@ char *path_in_runtime_dir(const char *name);
 char *path_in_state_dir(const char *name);
 char *path_in_config_dir(const char *name);
 char *path_in_rpc_dir(const char *name);
+char *path_in_log_dir(const char *name);
 
 /*
  * The three sockets of qubesd: "qubesd.sock", "qubesd.internal.sock", "qubesd.misc.sock". They lie
