@@ -32,12 +32,10 @@ struct display_source {
 };
 
 struct display_private {
-	GSource *source; /* owned */
-	display_event_func on_event;
-	display_lost_func on_lost;
-	void *data;                 /* borrowed from the caller */
-	xcb_generic_event_t *stash; /* owned: found by the prepare step */
-	GQueue awaited;             /* struct awaited, owned; in the order of the requests */
+	GSource *source;                     /* owned */
+	const struct display_events *events; /* borrowed; NULL before display_start() */
+	xcb_generic_event_t *stash;          /* owned: found by the prepare step */
+	GQueue awaited; /* struct awaited, owned; in the order of the requests */
 	xcb_font_t cursor_font;
 	xcb_cursor_t cursors[CURSOR_GLYPHS]; /* 0: not made yet */
 	uint32_t desktop;
@@ -330,7 +328,7 @@ deliver_event(struct display *display, xcb_generic_event_t *event)
 		return;
 	}
 	display_on_event(display, event);
-	display->private->on_event(display->private->data, event);
+	display->private->events->on_event(display->private->events->data, event);
 }
 
 /* What xcb has already read gives no sign on the descriptor. */
@@ -377,7 +375,7 @@ display_source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 	}
 	deliver_replies(display);
 	if (xcb_connection_has_error(display->connection)) {
-		display->private->on_lost(display->private->data);
+		display->private->events->on_lost(display->private->events->data);
 		return G_SOURCE_REMOVE;
 	}
 	return G_SOURCE_CONTINUE;
@@ -390,8 +388,7 @@ static GSourceFuncs display_source_funcs = {
 };
 
 void
-display_start(
-    struct display *display, display_event_func on_event, display_lost_func on_lost, void *data)
+display_start(struct display *display, const struct display_events *events)
 {
 	GSource *source = g_source_new(&display_source_funcs, sizeof(struct display_source));
 	struct display_source *self = (struct display_source *)source;
@@ -399,9 +396,7 @@ display_start(
 	self->display = display;
 	self->fd_tag = g_source_add_unix_fd(
 	    source, xcb_get_file_descriptor(display->connection), G_IO_IN | G_IO_HUP | G_IO_ERR);
-	display->private->on_event = on_event;
-	display->private->on_lost = on_lost;
-	display->private->data = data;
+	display->private->events = events;
 	display->private->source = source;
 	g_source_attach(source, NULL);
 }
@@ -438,6 +433,15 @@ display_forget(struct display *display, const void *data)
  * ------------------------------------------------------------------------------- */
 
 static void
+tell_screen_changed(struct display *display)
+{
+	const struct display_events *events = display->private->events;
+
+	if (events != NULL)
+		events->on_screen_changed(events->data);
+}
+
+static void
 on_work_area(void *data, const void *reply)
 {
 	const xcb_get_property_reply_t *property = reply;
@@ -445,9 +449,10 @@ on_work_area(void *data, const void *reply)
 
 	if (property == NULL || property->format != 32)
 		return;
-	(void)display_parse_work_area(xcb_get_property_value(property),
-	    (size_t)xcb_get_property_value_length(property) / 4, display->private->desktop,
-	    display->screen, &display->work_area);
+	if (display_parse_work_area(xcb_get_property_value(property),
+		(size_t)xcb_get_property_value_length(property) / 4, display->private->desktop,
+		display->screen, &display->work_area))
+		tell_screen_changed(display);
 }
 
 static void
@@ -484,6 +489,7 @@ set_screen_size(struct display *display, uint16_t width, uint16_t height)
 	display->work_area = rect_intersect(display->work_area, display->screen);
 	if (rect_is_empty(display->work_area))
 		display->work_area = display->screen;
+	tell_screen_changed(display);
 }
 
 static void

@@ -50,22 +50,27 @@ struct display {
 	struct display_private *private;
 };
 
-/* Ran for each event; the event is borrowed. */
-typedef void (*display_event_func)(void *data, const xcb_generic_event_t *event);
 /* A reply, borrowed; NULL when the request failed. */
 typedef void (*display_reply_func)(void *data, const void *reply);
-/* The connection is gone for good. */
-typedef void (*display_lost_func)(void *data);
+
+struct display_events {
+	/* An event, borrowed. */
+	void (*on_event)(void *data, const xcb_generic_event_t *event);
+	/* The screen or its work area has another size now. */
+	void (*on_screen_changed)(void *data);
+	/* The connection is gone for good. */
+	void (*on_lost)(void *data);
+	void *data; /* borrowed */
+};
 
 /*
- * name as in DISPLAY; NULL takes it from there. Events are delivered on the main loop, a bounded
- * batch per turn. Returns 0; -ENXIO when there is no such display, -ENOTSUP when it has no visual
+ * name as in DISPLAY; NULL takes it from there. Returns 0; -ENXIO when there is no such display, -ENOTSUP when it has no visual
  * for us.
  */
 int display_open(const char *name, struct display **ret);
 void display_free(struct display *display); /* NULL is fine */
-void display_start(
-    struct display *display, display_event_func on_event, display_lost_func on_lost, void *data);
+/* From here on events and replies are delivered on the main loop, a bounded batch per turn. */
+void display_start(struct display *display, const struct display_events *events);
 
 /* Calls back with the reply to the request of that sequence number, which must be one with a reply.
  */

@@ -341,7 +341,7 @@ read_turn(struct guest *guest)
 		if (r < 0)
 			return r;
 		if (r > 0)
-			return budget == 0; /* else reading is stopped, and flushing will go on */
+			return may_read(guest); /* else flushing goes on first */
 		if (reads == 0)
 			return 1;
 		r = read_some(guest);

@@ -1,3 +1,10 @@
 libs += gui_protocol
 gui_protocol.src := shared/gui_decode.c
 gui_protocol.pkgs := glib-2.0
+
+programs += qubes-guid
+qubes-guid.src := $(addprefix gui-daemon/, config.c damage.c dispatch.c display.c frame.c guest.c \
+	input.c instance.c locker.c look.c main.c outbox.c painter.c pixels.c placement.c \
+	properties.c state.c surface.c window.c xevents.c)
+qubes-guid.libs := gui_protocol vchan shared
+qubes-guid.pkgs := glib-2.0 libconfig xcb xcb-shm xcb-xkb

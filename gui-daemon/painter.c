@@ -50,6 +50,12 @@ painter_free(struct painter *painter)
 	g_free(painter);
 }
 
+struct pixels *
+painter_pixels(struct painter *painter)
+{
+	return painter->pixels;
+}
+
 /* --- one window
  * ------------------------------------------------------------------------------------------ */
 

@@ -30,6 +30,7 @@ struct window_context {
 	const struct config *config;
 	const struct look *look;
 	struct outbox *outbox;
+	size_t pages;              /* of all surfaces */
 	bool screen_is_locked;     /* a locker is there: nothing of a qube is mapped */
 	bool told_about_too_large; /* the 90 % rule was logged once */
 };
