@@ -11,15 +11,25 @@
 #include <unistd.h>
 
 struct client {
-	char *socket;       /* owned; NULL inside a qube */
-	char *program;      /* owned: qrexec-client-vm; NULL on the trusted side */
-	GPtrArray *pending; /* of struct running: calls in flight */
-	bool interrupted;   /* the present client_run() is to end */
+	char *socket;                  /* owned; NULL inside a qube */
+	char *program;                 /* owned: qrexec-client-vm; NULL on the trusted side */
+	struct client_batch *blocking; /* borrowed: of the present client_run() */
+};
+
+struct client_batch {
+	struct client *client;     /* borrowed */
+	struct client_call *calls; /* borrowed */
+	size_t count, started;
+	GPtrArray *pending; /* of struct running, owned: calls in flight */
+	bool interrupted;   /* nothing more is started */
+	guint end_source;   /* idle: calls done; 0 while calls are in flight */
+	client_batch_done done;
+	void *data; /* borrowed */
 };
 
 /* A call in flight. */
 struct running {
-	struct client *client;           /* borrowed */
+	struct client_batch *batch;      /* borrowed */
 	struct client_call *call;        /* borrowed from the caller of client_run() */
 	struct admin_exchange *exchange; /* owned until it is done */
 	GPid pid;                        /* of qrexec-client-vm; 0: none */
@@ -32,7 +42,6 @@ client_new(const char *socket)
 	g_autofree char *program = path_program("qrexec-client-vm");
 
 	client->socket = socket != NULL ? g_strdup(socket) : path_qubesd_socket("qubesd.sock");
-	client->pending = g_ptr_array_new();
 	if (socket != NULL || g_getenv("QUBESD_SOCKET") != NULL ||
 	    g_file_test(client->socket, G_FILE_TEST_EXISTS) ||
 	    !g_file_test(program, G_FILE_TEST_IS_EXECUTABLE))
@@ -47,7 +56,6 @@ client_free(struct client *client)
 {
 	if (client == NULL)
 		return;
-	g_ptr_array_unref(client->pending);
 	g_free(client->program);
 	g_free(client->socket);
 	g_free(client);
@@ -104,15 +112,18 @@ program_result(GPid pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 126 ? -EACCES : -EIO;
 }
 
+static void batch_pump(struct client_batch *batch);
+
 static void
 on_exchange_done(int error, struct admin_reply *reply, void *data)
 {
 	struct running *running = data;
+	struct client_batch *batch = running->batch;
 	struct client_call *call = running->call;
 	int result = running->pid != 0 ? program_result(running->pid) : 0;
 
 	if (error != 0) {
-		call_fail(running->client, call, result != 0 ? result : error);
+		call_fail(batch->client, call, result != 0 ? result : error);
 	} else if (reply->ok) {
 		call->ok = true;
 		call->content = g_steal_pointer(&reply->content);
@@ -120,8 +131,9 @@ on_exchange_done(int error, struct admin_reply *reply, void *data)
 		call->klass = g_steal_pointer(&reply->error_class);
 		call->message = g_steal_pointer(&reply->error_message);
 	}
-	g_ptr_array_remove_fast(running->client->pending, running);
+	g_ptr_array_remove_fast(batch->pending, running);
 	g_free(running);
+	batch_pump(batch);
 }
 
 /* The child gets its end of the socket as stdin and stdout. */
@@ -140,7 +152,8 @@ start_program(struct running *running)
 	const struct client_call *call = running->call;
 	g_autofree char *service =
 	    g_strdup_printf("%s+%s", call->method, call->arg != NULL ? call->arg : "");
-	char *argv[] = {running->client->program, (char *)"--", (char *)call->dest, service, NULL};
+	char *argv[] = {
+	    running->batch->client->program, (char *)"--", (char *)call->dest, service, NULL};
 	int fds[2];
 	gboolean ok;
 
@@ -160,14 +173,15 @@ start_program(struct running *running)
 }
 
 static void
-start_call(struct client *client, struct client_call *call)
+start_call(struct client_batch *batch, struct client_call *call)
 {
+	const struct client *client = batch->client;
 	struct running *running = g_new0(struct running, 1);
 	int r;
 
-	running->client = client;
+	running->batch = batch;
 	running->call = call;
-	if (client->interrupted)
+	if (batch->interrupted)
 		r = -EINTR;
 	else if (client->program != NULL)
 		r = start_program(running);
@@ -180,39 +194,101 @@ start_call(struct client *client, struct client_call *call)
 		g_free(running);
 		return;
 	}
-	g_ptr_array_add(client->pending, running);
+	g_ptr_array_add(batch->pending, running);
+}
+
+static gboolean
+on_batch_end(gpointer data)
+{
+	struct client_batch *batch = data;
+
+	batch->end_source = 0;
+	batch->done(batch->data);
+	client_batch_free(batch);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+batch_pump(struct client_batch *batch)
+{
+	while (batch->started < batch->count && batch->pending->len < CLIENT_PARALLEL)
+		start_call(batch, &batch->calls[batch->started++]);
+	if (batch->pending->len == 0 && batch->end_source == 0)
+		batch->end_source = g_idle_add(on_batch_end, batch);
+}
+
+struct client_batch *
+client_batch_new(struct client *client, struct client_call *calls, size_t count,
+    client_batch_done done, void *data)
+{
+	struct client_batch *batch = g_new0(struct client_batch, 1);
+
+	batch->client = client;
+	batch->calls = calls;
+	batch->count = count;
+	batch->pending = g_ptr_array_new();
+	batch->done = done;
+	batch->data = data;
+	batch_pump(batch);
+	return batch;
+}
+
+static void
+abandon(struct running *running)
+{
+	admin_exchange_free(running->exchange);
+	if (running->pid != 0) {
+		kill(running->pid, SIGTERM);
+		program_result(running->pid);
+	}
+	g_free(running);
+}
+
+void
+client_batch_free(struct client_batch *batch)
+{
+	if (batch == NULL)
+		return;
+	for (guint i = 0; i < batch->pending->len; i++)
+		abandon(batch->pending->pdata[i]);
+	if (batch->end_source != 0)
+		g_source_remove(batch->end_source);
+	g_ptr_array_unref(batch->pending);
+	g_free(batch);
+}
+
+static void
+on_run_done(void *data)
+{
+	*(bool *)data = true;
 }
 
 void
 client_run(struct client *client, struct client_call *calls, size_t count)
 {
-	size_t started = 0;
+	bool done = false;
 
-	client->interrupted = false;
-	while (started < count || client->pending->len > 0) {
-		while (started < count && client->pending->len < CLIENT_PARALLEL)
-			start_call(client, &calls[started++]);
-		if (client->pending->len > 0)
-			g_main_context_iteration(NULL, TRUE);
-	}
+	client->blocking = client_batch_new(client, calls, count, on_run_done, &done);
+	while (!done)
+		g_main_context_iteration(NULL, TRUE);
+	client->blocking = NULL;
 }
 
 void
 client_interrupt(struct client *client)
 {
-	client->interrupted = true;
-	while (client->pending->len > 0) {
-		struct running *running = client->pending->pdata[0];
+	struct client_batch *batch = client->blocking;
 
-		admin_exchange_free(running->exchange);
-		if (running->pid != 0) {
-			kill(running->pid, SIGTERM);
-			program_result(running->pid);
-		}
+	if (batch == NULL)
+		return;
+	batch->interrupted = true;
+	while (batch->pending->len > 0) {
+		struct running *running = g_ptr_array_steal_index_fast(batch->pending, 0);
+
 		call_fail(client, running->call, -EINTR);
-		g_ptr_array_remove_index_fast(client->pending, 0);
-		g_free(running);
+		abandon(running);
 	}
+	batch_pump(batch);
 }
 
 bool

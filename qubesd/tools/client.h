@@ -4,7 +4,8 @@
  *
  * Shape:  an array of calls is made at once, CLIENT_PARALLEL at a time; each call's fields tell
  *         afterwards what came of it.
- * Blocks: client_run() runs the GLib main loop until every call has ended. No time limit.
+ * Blocks: client_run() runs the GLib main loop until every call has ended; a program with a loop of
+ *         its own makes a batch instead. No time limit.
  */
 #ifndef QUBESD_TOOLS_CLIENT_H
 #define QUBESD_TOOLS_CLIENT_H
@@ -45,6 +46,17 @@ void client_run(struct client *client, struct client_call *calls, size_t count);
 
 /* From a source on the main loop: the calls of the present client_run() end with -EINTR. */
 void client_interrupt(struct client *client);
+
+/*
+ * The same without waiting: done is called once, from the main loop, after the last call has ended;
+ * the batch is gone when it returns. calls stays the caller's and must outlive the batch.
+ */
+struct client_batch;
+typedef void (*client_batch_done)(void *data);
+struct client_batch *client_batch_new(struct client *client, struct client_call *calls,
+    size_t count, client_batch_done done, void *data);
+/* Gives up; done is not called. NULL is fine. */
+void client_batch_free(struct client_batch *batch);
 
 /* True when no call can succeed, because qubesd is not there. */
 bool client_call_found_nobody(const struct client_call *call);

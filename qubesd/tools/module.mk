@@ -6,3 +6,15 @@ qvm.libs := shared
 
 aliases += $(addsuffix =qvm,qubes-prefs qvm-check qvm-create qvm-features qvm-kill qvm-ls qvm-pause \
 	qvm-prefs qvm-remove qvm-run qvm-service qvm-shutdown qvm-start qvm-tags qvm-unpause)
+
+tests += test_tool_options test_tool_values
+test_tool_options.src := tests/unit/test_tool_options.c qubesd/tools/options.c
+test_tool_options.pkgs := cmocka glib-2.0
+test_tool_values.src := tests/unit/test_tool_values.c $(addprefix qubesd/tools/,client.c options.c \
+	properties.c run_call.c show.c tool.c vmexec.c)
+test_tool_values.libs := shared
+test_tool_values.pkgs := cmocka
+
+testtools += scripted_qubesd
+scripted_qubesd.src := tests/integration/scripted_qubesd.c
+scripted_qubesd.pkgs := glib-2.0
