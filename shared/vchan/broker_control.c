@@ -101,8 +101,10 @@ broker_control_add(struct broker_control *control, uint32_t domain, const char *
 		},
 	};
 
-	if (path_len == 0 || path_len > sizeof(message.path))
-		return path_len == 0 ? -EINVAL : -ENAMETOOLONG;
+	if (socket_path[0] != '/')
+		return -EINVAL;
+	if (path_len > sizeof(message.path))
+		return -ENAMETOOLONG;
 	memcpy(message.path, socket_path, path_len);
 	return call(control, &message, sizeof(message.fixed) + path_len, &answer);
 }

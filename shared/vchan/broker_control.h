@@ -3,10 +3,13 @@
  *
  * The broker plays the part that xenstore, grants and event channels play on Xen. It knows
  * domains by number. Each has one socket of its own, made by the broker at a path that the host
- * chooses and binds into the sandbox: a domain *is* the socket it speaks on. Domain 0 is the
- * trusted side. The broker outlives qubesd; its control socket is vchan-broker.sock in the runtime
- * folder. Blocks:  each call is one short local exchange; 5 seconds at most (-ETIMEDOUT). Source:
- * docs/vchan.md, "The broker".
+ * chooses and binds into the sandbox: a domain *is* the socket it speaks on. Domain 0, the trusted
+ * side, is always there; its socket is vchan.sock beside the control socket. The broker outlives
+ * qubesd; its control socket is vchan-broker.sock in the runtime folder.
+ *
+ * Blocks: each call is one short local exchange; 5 seconds at most (-ETIMEDOUT).
+ * Errors: those named below, -ENOENT or -ECONNREFUSED when no broker is there.
+ * Source: docs/vchan.md, "The broker".
  */
 #ifndef SHARED_VCHAN_BROKER_CONTROL_H
 #define SHARED_VCHAN_BROKER_CONTROL_H
@@ -23,7 +26,9 @@ void broker_control_free(struct broker_control *control);
 /*
  * Makes domain's socket at socket_path (mode 0600, owned by uid and gid when we may) and its memory
  * region of region_bytes (a power of two, 1 MiB..4 GiB, sparse; 0: none). -EEXIST when the domain
- * is there already.
+ * is there already, or a file that is no stale socket; -EINVAL for domain 0, another size or a path
+ * that does not begin with a slash; -ENAMETOOLONG for a path of more than 107 bytes; -ENOSPC beyond
+ * 4096 domains.
  */
 int broker_control_add(struct broker_control *control, uint32_t domain, const char *socket_path,
     uid_t uid, gid_t gid, uint64_t region_bytes);
@@ -31,7 +36,11 @@ int broker_control_add(struct broker_control *control, uint32_t domain, const ch
 /* Ends every connection of the domain, removes socket and region. -ENOENT when it is unknown. */
 int broker_control_remove(struct broker_control *control, uint32_t domain);
 
-/* gui_domain may read the region of domain. 0 takes that right back from whoever has it. */
+/*
+ * gui_domain may ask for the region of domain from now on; 0 takes that right back from whoever has
+ * it (not the descriptor it got before). -ENOENT when either is unknown. The right ends with either
+ * domain.
+ */
 int broker_control_set_gui_domain(
     struct broker_control *control, uint32_t domain, uint32_t gui_domain);
 

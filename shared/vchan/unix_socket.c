@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -28,6 +29,53 @@ unix_socket_connect(int fd, const char *path)
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Makes room at the address of a listener that has died. */
+static int
+remove_stale(const char *path, int type)
+{
+	struct stat status;
+	int fd, r;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = unix_socket_connect(fd, path);
+	close(fd);
+	if (r != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int
+unix_socket_listen(const char *path, int type, int backlog)
+{
+	struct sockaddr_un address;
+	int fd, r;
+
+	r = unix_socket_address(path, &address);
+	if (r < 0)
+		return r;
+	r = remove_stale(path, type);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* The mode of the unbound socket is the mode of its file from the first moment on. */
+	if (fchmod(fd, 0600) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, backlog) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
 }
 
 int
@@ -80,8 +128,8 @@ unix_socket_receive(int fd, void *buffer, size_t len, int *ret_fd)
 	struct msghdr message = {
 	    .msg_iov = &segment,
 	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = CMSG_LEN(sizeof(int)),
+	    .msg_control = ret_fd != NULL ? &control : NULL,
+	    .msg_controllen = ret_fd != NULL ? CMSG_LEN(sizeof(int)) : 0,
 	};
 	ssize_t n;
 	int attached;
@@ -97,6 +145,7 @@ unix_socket_receive(int fd, void *buffer, size_t len, int *ret_fd)
 			close(attached);
 		return -EPROTO;
 	}
-	*ret_fd = attached;
+	if (ret_fd != NULL)
+		*ret_fd = attached;
 	return n;
 }

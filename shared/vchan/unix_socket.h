@@ -15,6 +15,13 @@
 
 int unix_socket_address(const char *path, struct sockaddr_un *ret);
 
+/*
+ * A listening, non-blocking socket at path, mode 0600. A socket there that nobody listens on is
+ * replaced. Returns the descriptor; -EADDRINUSE when somebody listens, -EEXIST when the file is no
+ * socket, or another negative errno.
+ */
+int unix_socket_listen(const char *path, int type, int backlog);
+
 /* connect() of fd to path; 0 or a negative errno. */
 int unix_socket_connect(int fd, const char *path);
 
@@ -22,9 +29,9 @@ int unix_socket_connect(int fd, const char *path);
 int unix_socket_send(int fd, const void *bytes, size_t len, int attached);
 
 /*
- * Receives one message of at most len bytes and at most one descriptor. Returns its length, 0 at
- * the end, or a negative errno; -EPROTO when it was longer or brought more. *ret_fd is -1 or the
- * caller's.
+ * Receives one message of at most len bytes and at most one descriptor, none when ret_fd is NULL.
+ * Returns its length, 0 at the end, or a negative errno; -EPROTO when it was longer or brought
+ * more. *ret_fd is -1 or the caller's.
  */
 ssize_t unix_socket_receive(int fd, void *buffer, size_t len, int *ret_fd);
 
