@@ -3,7 +3,33 @@ vchan.src := shared/region.c $(addprefix shared/vchan/,broker_control.c broker_e
 	spec.c stream.c unix_socket.c vchan.c vchan_broker.c vchan_socket.c vchan_source.c)
 vchan.pkgs := glib-2.0 gmodule-2.0
 
-tests += test_vchan
+programs += vchan-broker
+vchan-broker.src := $(addprefix shared/vchan/,broker.c broker_decode.c broker_main.c broker_region.c broker_service.c)
+vchan-broker.libs := vchan shared
+vchan-broker.pkgs := glib-2.0
+
+modules += vchan-xen
+vchan-xen.src := shared/vchan/ring.c shared/vchan/vchan_xen.c
+vchan-xen.pkgs := glib-2.0 xenstore xenvchan
+
+tests += test_vchan test_broker test_broker_decode test_region
 test_vchan.src := tests/unit/test_vchan.c
 test_vchan.libs := vchan shared
 test_vchan.pkgs := cmocka
+test_broker.src := tests/unit/test_broker.c
+test_broker.libs := vchan shared
+test_broker.pkgs := cmocka
+test_broker_decode.src := tests/unit/test_broker_decode.c shared/vchan/broker_decode.c
+test_broker_decode.pkgs := cmocka glib-2.0
+test_region.src := tests/unit/test_region.c
+test_region.libs := vchan shared
+test_region.pkgs := cmocka
+# These start the broker that was built with them.
+$(BUILD)/tests/test_broker $(BUILD)/tests/bench_vchan: | $(BUILD)/bin/vchan-broker
+
+testtools += bench_vchan
+bench_vchan.src := tests/bench/bench_vchan.c
+bench_vchan.libs := vchan shared
+
+fuzzers += fuzz_broker
+fuzz_broker.src := tests/fuzz/fuzz_broker.c shared/vchan/broker_decode.c
