@@ -129,8 +129,8 @@ fill(struct display *display)
 	display->width = (unsigned)DisplayWidth(display->x, display->screen);
 	display->height = (unsigned)DisplayHeight(display->x, display->screen);
 	XInternAtoms(display->x, (char **)atom_names, ATOM_COUNT, False, display->atoms);
-	/* InputOnly: never tracked, by us or by another agent's eyes. */
 	XRRSelectInput(display->x, display->root, RRScreenChangeNotifyMask);
+	/* InputOnly: never tracked, by us or by another agent's eyes. */
 	display->own = XCreateWindow(display->x, display->root, -1, -1, 1, 1, 0, 0, InputOnly,
 	    CopyFromParent, CWOverrideRedirect | CWEventMask, &attributes);
 }

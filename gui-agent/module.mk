@@ -8,3 +8,13 @@ qubes-gui.src := $(gui_agent_pure) $(addprefix gui-agent/,agent.c child.c clipbo
 	surface_export.c window.c wm_protocols.c xserver.c xwatch.c)
 qubes-gui.libs := vchan gui_protocol shared
 qubes-gui.pkgs := glib-2.0 $(gui_agent_x_pkgs)
+
+tests += test_region_alloc test_describe test_keys test_guest_conf
+test_region_alloc.src := tests/unit/test_region_alloc.c gui-agent/region_alloc.c
+test_region_alloc.pkgs := cmocka glib-2.0
+test_describe.src := tests/unit/test_describe.c gui-agent/describe.c
+test_describe.pkgs := cmocka glib-2.0 x11
+test_keys.src := tests/unit/test_keys.c gui-agent/keys.c
+test_keys.pkgs := cmocka
+test_guest_conf.src := tests/unit/test_guest_conf.c gui-agent/guest_conf.c gui-agent/layout.c
+test_guest_conf.pkgs := cmocka glib-2.0
