@@ -8,3 +8,7 @@ qubes-guid.src := $(addprefix gui-daemon/, config.c damage.c dispatch.c display.
 	properties.c state.c surface.c window.c xevents.c)
 qubes-guid.libs := gui_protocol vchan shared
 qubes-guid.pkgs := glib-2.0 libconfig xcb xcb-shm xcb-xkb
+
+testtools += fake_gui_agent
+fake_gui_agent.src := tests/integration/fake_gui_agent.c
+fake_gui_agent.libs := gui_protocol vchan shared
