@@ -28,16 +28,16 @@ struct limits {
 };
 
 static const struct limits domain_limits = {
-    BROKER_MAX_UNASKED,
-    BROKER_MAX_LISTENERS,
-    BROKER_MAX_CONNECTS,
-    BROKER_MAX_VCHANS,
+    .unasked = BROKER_MAX_UNASKED,
+    .listeners = BROKER_MAX_LISTENERS,
+    .connects = BROKER_MAX_CONNECTS,
+    .vchans = BROKER_MAX_VCHANS,
 };
 static const struct limits trusted_limits = {
-    BROKER_MAX_UNASKED * BROKER_TRUSTED_FACTOR,
-    BROKER_MAX_LISTENERS *BROKER_TRUSTED_FACTOR,
-    BROKER_MAX_CONNECTS *BROKER_TRUSTED_FACTOR,
-    BROKER_MAX_VCHANS *BROKER_TRUSTED_FACTOR,
+    .unasked = BROKER_MAX_UNASKED * BROKER_TRUSTED_FACTOR,
+    .listeners = BROKER_MAX_LISTENERS * BROKER_TRUSTED_FACTOR,
+    .connects = BROKER_MAX_CONNECTS * BROKER_TRUSTED_FACTOR,
+    .vchans = BROKER_MAX_VCHANS * BROKER_TRUSTED_FACTOR,
 };
 
 struct broker {

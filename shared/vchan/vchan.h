@@ -7,7 +7,10 @@
  *         -> CLOSED. Bytes that arrived stay readable after the peer has gone. Bytes written
  *         while LISTENING or CONNECTING wait in the output ring and go out first.
  * Blocks: never. -EAGAIN says "not now"; the descriptor and the source say when to try again.
- * Limits: the output ring is bounded (ring_bytes, at least 64 KiB), so "room" is known.
+ * Limits: the output ring is bounded (ring_bytes, 64 KiB..64 MiB, rounded up to a power of two), so
+ *         "room" is known.
+ * Forks:  one process uses a vchan. A forked child leaves it alone (its descriptors are
+ *         close-on-exec): closing it there would disconnect the parent's.
  * Source: docs/vchan.md. Transports: vchan_socket.c, vchan_broker.c, vchan_xen.c (a module).
  */
 #ifndef SHARED_VCHAN_VCHAN_H
@@ -35,8 +38,11 @@ enum vchan_state {
  * device opens, else -ENOTCONN.
  *
  * domain is the peer, port 0..2^31-1. ring_bytes 0 is the default. Both return at once; a client
- * waits in state CONNECTING until its server appears: time limits are the caller's.
- * Return 0 or a negative errno; *ret is the caller's, to be closed.
+ * waits in state CONNECTING until its server appears: time limits are the caller's. It may also be
+ * CONNECTED already; the descriptor and the source tell of that as well.
+ * Return 0 or a negative errno (-EINVAL, -ENAMETOOLONG, -ENOPKG when the Xen module is missing, those
+ * of the sockets); what only turns out later, such as a refusal by the broker, is vchan_error() of
+ * a CLOSED one. *ret is the caller's, to be closed.
  */
 int vchan_listen(
     const char *spec, uint32_t domain, uint32_t port, size_t ring_bytes, struct vchan **ret);
@@ -73,8 +79,9 @@ void vchan_dispatch(struct vchan *vchan);
 /*
  * A GLib source with the prepare step: the callback (a GSourceFunc) runs when there are bytes to
  * read, when room has come after -EAGAIN, and when the state has changed. It is level-triggered
- * for unread bytes; vchan_source_set_reading(false) stops that, for back-pressure. The source
- * must be destroyed before the vchan is closed.
+ * for unread bytes, up to the read that returns 0; vchan_source_set_reading(false) stops that, for
+ * back-pressure, and the end of the peer is reported all the same, once. The source must be
+ * destroyed before the vchan is closed; both may happen inside the callback.
  */
 GSource *vchan_source_new(struct vchan *vchan);
 void vchan_source_set_reading(GSource *source, gboolean on);

@@ -235,6 +235,19 @@ surroundings_choose_the_transport_when_nobody_says(void **state)
 }
 
 static void
+xen_without_xen_is_an_error(void **state)
+{
+	struct ends *ends = *state;
+
+	if (access("/dev/xen/evtchn", F_OK) == 0)
+		skip();
+	assert_true(vchan_listen("xen", 1, PORT, 0, &ends->server) < 0);
+	assert_true(vchan_connect("xen", 1, PORT, 0, &ends->client) < 0);
+	assert_null(ends->server);
+	assert_null(ends->client);
+}
+
+static void
 port_and_ring_have_limits(void **state)
 {
 	struct ends *ends = *state;
@@ -876,6 +889,7 @@ main(void)
 	    cmocka_unit_test(ring_that_wraps_keeps_the_order),
 	    WITH_ENDS(spec_that_names_no_transport_is_refused),
 	    WITH_ENDS(surroundings_choose_the_transport_when_nobody_says),
+	    WITH_ENDS(xen_without_xen_is_an_error),
 	    WITH_ENDS(port_and_ring_have_limits),
 	    WITH_ENDS(path_names_server_client_and_port_in_decimal),
 	    WITH_ENDS(path_too_long_for_a_socket_is_refused),
