@@ -118,17 +118,6 @@ deny(struct evaluation *eval, enum policy_stage stage, bool notify, const char *
 	g_clear_pointer(&decision->default_target, g_free);
 }
 
-void
-policy_decision_deny(struct policy_decision *ret, enum policy_stage stage, char *reason)
-{
-	*ret = (struct policy_decision){
-	    .result = POLICY_DENIED,
-	    .stage = stage,
-	    .notify = true,
-	    .reason = reason,
-	};
-}
-
 static void warn(struct evaluation *eval, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

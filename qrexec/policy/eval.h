@@ -81,9 +81,6 @@ void policy_answer(const struct policy *policy, const struct system_info *info,
 void policy_assume_yes(const struct policy *policy, const struct system_info *info,
     const struct policy_request *request, struct policy_decision *decision);
 
-/* Fills *ret with a denial that no rule made. Reason is taken over (owned). */
-void policy_decision_deny(struct policy_decision *ret, enum policy_stage stage, char *reason);
-
 bool policy_decision_offers(const struct policy_decision *decision, const char *target);
 
 #endif

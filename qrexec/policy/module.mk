@@ -1,11 +1,30 @@
+# The language: pure but for reading files.
 libs += policy
 policy.src := $(addprefix qrexec/policy/,eval.c include.c index.c parse.c system_info.c token.c)
 policy.pkgs := glib-2.0 jansson
 
-programs += qubes-policy
+# What the daemon and the fallback program share.
+libs += policy-decider
+policy-decider.src := $(addprefix qrexec/policy/,cache.c call_decode.c decider.c gui_call.c \
+	gui_message.c notice_limit.c system_source.c watch.c)
+policy-decider.pkgs := glib-2.0 jansson
+
+programs += qrexec-policy-daemon qrexec-policy-exec qubes-policy
+aliases += qrexec-policy=qrexec-policy-exec
+qrexec-policy-daemon.src := qrexec/policy/daemon_main.c qrexec/policy/server.c
+qrexec-policy-daemon.libs := policy-decider policy shared
+qrexec-policy-exec.src := qrexec/policy/exec_main.c
+qrexec-policy-exec.libs := policy-decider policy shared
 qubes-policy.src := qrexec/policy/tool_main.c qrexec/policy/batch.c
 qubes-policy.libs := policy shared
 
 testtools += policy_compare
 policy_compare.src := tests/corpus/policy_compare.c
 policy_compare.pkgs := glib-2.0 jansson
+
+testtools += policy_fake_qubesd policy_fake_agent
+policy_fake_qubesd.src := tests/integration/policy_fake_qubesd.c
+policy_fake_qubesd.pkgs := glib-2.0
+policy_fake_agent.src := tests/integration/policy_fake_agent.c
+policy_fake_agent.pkgs := glib-2.0
+integration += policy_daemon
