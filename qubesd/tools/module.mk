@@ -18,3 +18,5 @@ test_tool_values.pkgs := cmocka
 testtools += scripted_qubesd
 scripted_qubesd.src := tests/integration/scripted_qubesd.c
 scripted_qubesd.pkgs := glib-2.0
+
+integration += tools_errors

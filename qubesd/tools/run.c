@@ -304,6 +304,8 @@ ready_targets(struct runner *runner)
 			target->over = true;
 			continue;
 		}
+		if (!runner->local)
+			continue; /* the trusted side starts it for the call */
 		called[count] = target;
 		calls[count++] = (struct client_call){.method = method, .dest = target->name};
 	}
