@@ -113,6 +113,12 @@ hypervisor_xid(const struct hypervisor *hypervisor, const char *uuid)
 	return hypervisor->ops->xid(hypervisor, uuid);
 }
 
+int64_t
+hypervisor_started_us(const struct hypervisor *hypervisor, const char *uuid)
+{
+	return hypervisor->ops->started_us(hypervisor, uuid);
+}
+
 bool
 hypervisor_adopt(struct hypervisor *hypervisor, const char *uuid, const char *name)
 {

@@ -92,6 +92,9 @@ void hypervisor_unpause(
 enum hypervisor_state hypervisor_state(const struct hypervisor *hypervisor, const char *uuid);
 int64_t hypervisor_xid(const struct hypervisor *hypervisor, const char *uuid);
 
+/* When it was started, in microseconds since the epoch; 0 when it does not run. */
+int64_t hypervisor_started_us(const struct hypervisor *hypervisor, const char *uuid);
+
 /* Finds a qube that survived a restart of qubesd. True when it runs; events follow as usual. */
 bool hypervisor_adopt(struct hypervisor *hypervisor, const char *uuid, const char *name);
 

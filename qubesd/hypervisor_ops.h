@@ -21,6 +21,7 @@ struct hypervisor_ops {
 	    struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data);
 	enum hypervisor_state (*state)(const struct hypervisor *hypervisor, const char *uuid);
 	int64_t (*xid)(const struct hypervisor *hypervisor, const char *uuid);
+	int64_t (*started_us)(const struct hypervisor *hypervisor, const char *uuid);
 	bool (*adopt)(struct hypervisor *hypervisor, const char *uuid, const char *name);
 	void (*usage)(
 	    struct hypervisor *hypervisor, const char *uuid, struct hypervisor_usage *ret);

@@ -571,6 +571,14 @@ sandbox_xid(const struct hypervisor *hypervisor, const char *uuid)
 	return qube != NULL && qube->state != HYPERVISOR_HALTED ? (int64_t)qube->xid : -1;
 }
 
+static int64_t
+sandbox_started_us(const struct hypervisor *hypervisor, const char *uuid)
+{
+	const struct sandbox_qube *qube = find(hypervisor, uuid);
+
+	return qube != NULL ? qube->facts.started_us : 0;
+}
+
 static void
 sandbox_usage(struct hypervisor *hypervisor, const char *uuid, struct hypervisor_usage *ret)
 {
@@ -664,6 +672,7 @@ static const struct hypervisor_ops ops = {
     .unpause = sandbox_unpause,
     .state = sandbox_state,
     .xid = sandbox_xid,
+    .started_us = sandbox_started_us,
     .adopt = sandbox_adopt,
     .usage = sandbox_usage,
 };

@@ -15,5 +15,6 @@ bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/guest_conf.c qubesd/san
 bordure-init.libs := shared
 bordure-init.pkgs := glib-2.0
 
-hypervisor.src := $(addprefix qubesd/,hypervisor.c hypervisor_sandbox.c)
+hypervisor.src := $(addprefix qubesd/,hypervisor.c hypervisor_sandbox.c lifecycle.c \
+	lifecycle_start.c qrexec_child.c)
 hypervisor.pkgs := glib-2.0 libseccomp

@@ -141,6 +141,7 @@ make_folder(struct sandbox *sandbox)
 	state->name = g_strdup(options->name);
 	state->xid = options->xid;
 	state->memory_mib = options->memory_mib;
+	state->started_us = g_get_real_time();
 	state->private_dir = g_strdup(options->private_dir);
 	state->discard = options->discard;
 	r = process_id_get(getpid(), &state->supervisor);

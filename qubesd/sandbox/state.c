@@ -151,6 +151,7 @@ sandbox_state_load(uint32_t xid, struct sandbox_state *ret)
 	state.name = g_key_file_get_string(file, GROUP, "name", NULL);
 	state.private_dir = g_key_file_get_string(file, GROUP, "private", NULL);
 	state.memory_mib = (uint32_t)g_key_file_get_integer(file, GROUP, "memory", NULL);
+	state.started_us = g_key_file_get_int64(file, GROUP, "started", NULL);
 	state.discard = g_key_file_get_boolean(file, GROUP, "discard", NULL);
 	state.cgroups = g_key_file_get_string_list(file, GROUP, "cgroups", NULL, NULL);
 	state.supervisor = process_id_load(file, "supervisor");
@@ -176,6 +177,7 @@ state_write(const struct sandbox_state *state, const char *dir)
 	g_key_file_set_string(file, GROUP, "private", state->private_dir);
 	g_key_file_set_boolean(file, GROUP, "discard", state->discard);
 	g_key_file_set_integer(file, GROUP, "memory", (int)state->memory_mib);
+	g_key_file_set_int64(file, GROUP, "started", state->started_us);
 	if (state->cgroups != NULL)
 		g_key_file_set_string_list(file, GROUP, "cgroups",
 		    (const gchar *const *)state->cgroups, g_strv_length(state->cgroups));

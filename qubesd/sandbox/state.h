@@ -27,6 +27,7 @@ int process_id_open(const struct process_id *id);
 struct sandbox_state {
 	char *uuid, *name;
 	uint32_t xid, memory_mib;
+	int64_t started_us;           /* since the epoch */
 	struct process_id supervisor; /* bordure-sandbox; ends after everything was removed */
 	struct process_id init;       /* process 1 of the sandbox; none while it is being made */
 	char *private_dir;

@@ -1,0 +1,707 @@
+#include "qubesd/lifecycle.h"
+#include "qubesd/lifecycle_run.h"
+#include "shared/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- runs ---------------------------------------------------------------------------------- */
+
+struct run *
+run_find(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	return g_hash_table_lookup(lifecycle->runs, domain_uuid(domain));
+}
+
+struct run *
+run_new(struct lifecycle *lifecycle, struct domain *domain)
+{
+	struct run *run = g_new0(struct run, 1);
+
+	run->lifecycle = lifecycle;
+	run->domain = domain_ref(domain);
+	run->start_guid = g_uuid_string_random();
+	run->start_waiters = g_ptr_array_new_with_free_func(g_free);
+	run->shutdown_waiters = g_ptr_array_new_with_free_func(g_free);
+	run->stop_waiters = g_ptr_array_new_with_free_func(g_free);
+	run->restart_waiters = g_ptr_array_new_with_free_func(g_free);
+	g_hash_table_insert(lifecycle->runs, (gpointer)domain_uuid(domain), run);
+	return run;
+}
+
+void
+run_free(struct run *run)
+{
+	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+	qrexec_child_leave(run->qrexec);
+	g_ptr_array_unref(run->start_waiters);
+	g_ptr_array_unref(run->shutdown_waiters);
+	g_ptr_array_unref(run->stop_waiters);
+	g_ptr_array_unref(run->restart_waiters);
+	admin_error_clear(&run->error);
+	g_free(run->start_guid);
+	domain_unref(run->domain);
+	g_free(run);
+}
+
+void
+run_waiter_add(GPtrArray *waiters, lifecycle_done done, void *data)
+{
+	struct run_waiter *waiter = g_new0(struct run_waiter, 1);
+
+	waiter->done = done;
+	waiter->data = data;
+	g_ptr_array_add(waiters, waiter);
+}
+
+void
+run_waiters_tell(GPtrArray *waiters, const struct admin_error *error)
+{
+	while (waiters->len > 0) {
+		struct run_waiter *waiter = g_ptr_array_steal_index(waiters, 0);
+
+		waiter->done(error, waiter->data);
+		g_free(waiter);
+	}
+}
+
+/* ---- the end of a run ---------------------------------------------------------------------- */
+
+static void
+fire_stop_events(struct run *run)
+{
+	struct qubes_app *app = run->lifecycle->app;
+	struct domain *domain = run->domain;
+
+	domain_set_start_time(domain, 0); /* before the events: handlers ask */
+	event_fire(app, domain, "domain-stopped", NULL);
+	event_fire(app, domain, "property-reset:xid", "name", "xid", NULL);
+	event_fire(app, domain, "property-reset:stubdom_xid", "name", "stubdom_xid", NULL);
+	event_fire(app, domain, "property-reset:start_time", "name", "start_time", NULL);
+	event_fire(app, domain, "domain-shutdown", NULL);
+}
+
+static bool
+is_cleaned_up(const struct domain *domain)
+{
+	return domain_class(domain) == DOMAIN_DISP && domain_bool(domain, PROPERTY_AUTO_CLEANUP);
+}
+
+static void
+remove_disposable(struct lifecycle *lifecycle, struct domain *domain)
+{
+	struct admin_error error = {0};
+
+	if (domain_is_removed(domain) || !is_cleaned_up(domain))
+		return;
+	if (!qubes_app_remove_domain(lifecycle->app, domain, &error))
+		log_warn("%s cannot be removed: %s", domain_name(domain), error.message);
+	admin_error_clear(&error);
+}
+
+/* Starts that came during the stop. */
+static void
+start_again(struct lifecycle *lifecycle, struct domain *domain, GPtrArray *waiters)
+{
+	struct admin_error gone = {0};
+
+	if (domain_is_removed(domain)) {
+		admin_error_set(
+		    &gone, "QubesVMNotFoundError", "%s has been removed", domain_name(domain));
+		run_waiters_tell(waiters, &gone);
+		admin_error_clear(&gone);
+		return;
+	}
+	while (waiters->len > 0) {
+		struct run_waiter *waiter = g_ptr_array_steal_index(waiters, 0);
+
+		lifecycle_start(lifecycle, domain, waiter->done, waiter->data);
+		g_free(waiter);
+	}
+}
+
+/*
+ * Exactly once per run, whoever ended it. First everything that says "it runs" goes, then the
+ * world is told, then whoever waits; a disposable is gone before they are.
+ */
+void
+run_halted(struct run *run)
+{
+	struct lifecycle *lifecycle = run->lifecycle;
+	g_autoptr(GPtrArray) restarts = g_ptr_array_ref(run->restart_waiters);
+	struct domain *domain = run->domain;
+	bool failed = run->phase != RUN_RUNNING;
+
+	if (run->phase == RUN_STARTING)
+		admin_error_set(&run->error, "QubesVMError",
+		    "%s ended during its start: see "
+		    "log/guest-%s.log",
+		    domain_name(domain), domain_name(domain));
+	qrexec_child_end(g_steal_pointer(&run->qrexec));
+	g_hash_table_steal(lifecycle->runs, domain_uuid(domain));
+	if (run->spawned)
+		fire_stop_events(run);
+	if (failed)
+		event_fire(lifecycle->app, domain, "domain-start-failed", "reason",
+		    run->error.message, NULL);
+	remove_disposable(lifecycle, domain);
+	run_waiters_tell(run->start_waiters, failed ? &run->error : NULL);
+	run_waiters_tell(run->shutdown_waiters, NULL);
+	run_waiters_tell(run->stop_waiters, NULL);
+	start_again(lifecycle, domain, restarts);
+	run_free(run);
+}
+
+/* ---- what the hypervisors tell ------------------------------------------------------------- */
+
+static void adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *found);
+
+static void
+on_paused(struct run *run, bool paused)
+{
+	if (run->paused == paused)
+		return;
+	run->paused = paused;
+	event_fire(
+	    run->lifecycle->app, run->domain, paused ? "domain-paused" : "domain-unpaused", NULL);
+}
+
+/* Started by somebody else, or its start ended in a race: from here on it is a run like others. */
+static void
+on_foreign_start(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *hypervisor)
+{
+	struct qubes_app *app = lifecycle->app;
+
+	log_info("%s was started by somebody else", domain_name(domain));
+	adopt(lifecycle, domain, hypervisor);
+	event_fire(app, domain, "property-reset:xid", "name", "xid", NULL);
+	event_fire(app, domain, "property-reset:start_time", "name", "start_time", NULL);
+	event_fire(app, domain, "domain-start", "start_guid", "", NULL);
+}
+
+static void
+on_hypervisor_event(
+    struct hypervisor *hypervisor, const char *uuid, enum hypervisor_state state, void *data)
+{
+	struct lifecycle *lifecycle = data;
+	struct domain *domain = qubes_app_find_uuid(lifecycle->app, uuid);
+	struct run *run = g_hash_table_lookup(lifecycle->runs, uuid);
+
+	if (run == NULL && domain != NULL && state == HYPERVISOR_RUNNING) {
+		on_foreign_start(lifecycle, domain, hypervisor);
+		return;
+	}
+	if (run == NULL || run->hypervisor != hypervisor)
+		return;
+	switch (state) {
+	case HYPERVISOR_HALTED:
+	case HYPERVISOR_CRASHED:
+		if (run->spawned) /* before that the start itself reports it */
+			run_halted(run);
+		break;
+	case HYPERVISOR_PAUSED:
+		on_paused(run, true);
+		break;
+	case HYPERVISOR_RUNNING:
+		on_paused(run, false);
+		break;
+	case HYPERVISOR_SUSPENDED:
+	case HYPERVISOR_HALTING:
+	case HYPERVISOR_DYING:
+		break;
+	}
+}
+
+/* ---- hypervisors --------------------------------------------------------------------------- */
+
+static struct hypervisor *
+hypervisor_of_kind(struct lifecycle *lifecycle, const char *kind, char **ret_error)
+{
+	struct hypervisor *hypervisor = g_hash_table_lookup(lifecycle->hypervisors, kind);
+
+	if (hypervisor != NULL)
+		return hypervisor;
+	if (hypervisor_new(kind, on_hypervisor_event, lifecycle, &hypervisor, ret_error) < 0)
+		return NULL;
+	g_hash_table_insert(
+	    lifecycle->hypervisors, (gpointer)hypervisor_kind(hypervisor), hypervisor);
+	return hypervisor;
+}
+
+static const char *
+kind_of(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	const char *feature = domain_feature(domain, FEATURE_TEMPLATE, "hypervisor");
+
+	return feature != NULL && feature[0] != '\0' ? feature : lifecycle->default_kind;
+}
+
+struct hypervisor *
+lifecycle_hypervisor(
+    struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error)
+{
+	g_autofree char *reason = NULL;
+	struct hypervisor *hypervisor =
+	    hypervisor_of_kind(lifecycle, kind_of(lifecycle, domain), &reason);
+
+	if (hypervisor == NULL)
+		admin_error_set(error, "QubesException", "%s", reason);
+	return hypervisor;
+}
+
+static void
+on_hypervisor_free(gpointer data)
+{
+	hypervisor_free(data);
+}
+
+static void
+on_run_free(gpointer data)
+{
+	run_free(data);
+}
+
+int
+lifecycle_new(
+    struct qubes_app *app, const char *default_kind, struct lifecycle **ret, char **ret_error)
+{
+	struct lifecycle *lifecycle = g_new0(struct lifecycle, 1);
+
+	lifecycle->app = app;
+	lifecycle->default_kind = g_strdup(default_kind);
+	lifecycle->hypervisors =
+	    g_hash_table_new_full(g_str_hash, g_str_equal, NULL, on_hypervisor_free);
+	lifecycle->runs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, on_run_free);
+	if (hypervisor_of_kind(lifecycle, default_kind, ret_error) == NULL) {
+		lifecycle_free(lifecycle);
+		return -ENOTSUP;
+	}
+	*ret = lifecycle;
+	return 0;
+}
+
+void
+lifecycle_free(struct lifecycle *lifecycle)
+{
+	if (lifecycle == NULL)
+		return;
+	g_hash_table_unref(lifecycle->runs);
+	g_hash_table_unref(lifecycle->hypervisors);
+	g_free(lifecycle->default_kind);
+	g_free(lifecycle);
+}
+
+/* ---- after a restart ----------------------------------------------------------------------- */
+
+static void
+adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *found)
+{
+	struct run *run = run_new(lifecycle, domain);
+
+	run->hypervisor = found;
+	run->phase = RUN_RUNNING;
+	run->spawned = true;
+	run->paused = hypervisor_state(found, domain_uuid(domain)) == HYPERVISOR_PAUSED;
+	domain_set_start_time(domain, hypervisor_started_us(found, domain_uuid(domain)));
+	run_qrexec_adopt(run);
+}
+
+static bool
+has_machine(const struct domain *domain)
+{
+	return !domain_is_dom0(domain) && domain_class(domain) != DOMAIN_REMOTE &&
+	       !domain_is_broken(domain);
+}
+
+void
+lifecycle_adopt_all(struct lifecycle *lifecycle)
+{
+	g_autoptr(GPtrArray) domains = qubes_app_snapshot(lifecycle->app);
+
+	for (guint i = 0; i < domains->len; i++) {
+		struct domain *domain = domains->pdata[i];
+		struct admin_error error = {0};
+		struct hypervisor *hypervisor;
+
+		if (!has_machine(domain) || run_find(lifecycle, domain) != NULL)
+			continue;
+		hypervisor = lifecycle_hypervisor(lifecycle, domain, &error);
+		if (hypervisor == NULL)
+			log_warn("%s: %s", domain_name(domain), error.message);
+		else if (hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain)))
+			adopt(lifecycle, domain, hypervisor);
+		else
+			remove_disposable(lifecycle, domain);
+		admin_error_clear(&error);
+	}
+}
+
+/* ---- calls --------------------------------------------------------------------------------- */
+
+struct answer {
+	lifecycle_done done;
+	void *data;
+	struct admin_error error; /* name NULL: success */
+};
+
+static gboolean
+on_answer(gpointer data)
+{
+	struct answer *answer = data;
+
+	answer->done(answer->error.name != NULL ? &answer->error : NULL, answer->data);
+	admin_error_clear(&answer->error);
+	g_free(answer);
+	return G_SOURCE_REMOVE;
+}
+
+/* In the next turn of the loop; error is taken over. */
+static void
+answer_later(lifecycle_done done, void *data, struct admin_error error)
+{
+	struct answer *answer = g_new0(struct answer, 1);
+
+	answer->done = done;
+	answer->data = data;
+	answer->error = error;
+	g_idle_add(on_answer, answer);
+}
+
+/* The message is the qube's name and what. */
+static void
+refuse(const struct domain *domain, lifecycle_done done, void *data, const char *class,
+    const char *what)
+{
+	struct admin_error error = {0};
+
+	error.name = class;
+	error.message = g_strdup_printf("%s %s", domain_name(domain), what);
+	answer_later(done, data, error);
+}
+
+/* dom0, qubes elsewhere, and entries that cannot be used have no machine. */
+static bool
+check_machine(
+    const struct domain *domain, lifecycle_done done, void *data, const char *class_for_dom0)
+{
+	if (has_machine(domain))
+		return true;
+	if (domain_is_broken(domain))
+		refuse(domain, done, data, "QubesVMError",
+		    "cannot be used: its entry in the store is broken");
+	else
+		refuse(domain, done, data, class_for_dom0,
+		    "is no qube that this machine can start or stop");
+	return false;
+}
+
+static gboolean
+on_begin(gpointer data)
+{
+	struct run *run = data;
+
+	run_continue(run);
+	return G_SOURCE_REMOVE;
+}
+
+void
+lifecycle_start(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct admin_error none = {0};
+	struct run *run;
+
+	if (!check_machine(domain, done, data, "QubesVMNotHaltedError"))
+		return;
+	run = run_find(lifecycle, domain);
+	if (run == NULL) {
+		run = run_new(lifecycle, domain);
+		run_waiter_add(run->start_waiters, done, data);
+		g_idle_add(on_begin, run);
+	} else if (run->phase == RUN_STARTING) {
+		run_waiter_add(run->start_waiters, done, data);
+	} else if (run->phase == RUN_FAILING || run->shutting_down) {
+		run_waiter_add(run->restart_waiters, done, data);
+	} else {
+		answer_later(done, data, none);
+	}
+}
+
+/* A running qube that needs this one for something. */
+static const struct domain *
+user_of(const struct lifecycle *lifecycle, const struct domain *domain, enum property_id id)
+{
+	const GPtrArray *domains = qubes_app_domains(lifecycle->app);
+
+	for (guint i = 0; i < domains->len; i++) {
+		const struct domain *user = domains->pdata[i];
+
+		if (user != domain && !domain_is_dom0(user) &&
+		    lifecycle_is_active(lifecycle, user) && domain_reference(user, id) == domain)
+			return user;
+	}
+	return NULL;
+}
+
+static bool
+check_unused(
+    const struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error)
+{
+	static const struct {
+		enum property_id id;
+		const char *class, *what;
+	} uses[] = {
+	    {PROPERTY_NETVM, "QubesVMInUseError", "network"},
+	    {PROPERTY_AUDIOVM, "QubesVMInUseError", "audio"},
+	    {PROPERTY_GUIVM, "QubesVMError", "GUI"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(uses); i++) {
+		const struct domain *user = user_of(lifecycle, domain, uses[i].id);
+
+		if (user != NULL)
+			return admin_error_set(error, uses[i].class,
+			    "%s is the %s qube of %s, which runs", domain_name(domain),
+			    uses[i].what, domain_name(user));
+	}
+	return true;
+}
+
+/* The hypervisor's answer to a call that needs no more than that. */
+struct request {
+	lifecycle_done done;
+	void *data;
+};
+
+static void
+on_request_done(const char *message, int64_t xid, void *data)
+{
+	struct request *request = data;
+	struct admin_error error = {0};
+
+	(void)xid;
+	if (message != NULL)
+		admin_error_set(&error, "QubesException", "%s", message);
+	request->done(message != NULL ? &error : NULL, request->data);
+	admin_error_clear(&error);
+	g_free(request);
+}
+
+static struct request *
+request_new(lifecycle_done done, void *data)
+{
+	struct request *request = g_new0(struct request, 1);
+
+	request->done = done;
+	request->data = data;
+	return request;
+}
+
+/* It may have decided not to follow: whoever waited for the end, or to start it again, is told. */
+static gboolean
+on_shutdown_timeout(gpointer data)
+{
+	struct run *run = data;
+	struct admin_error error = {0};
+
+	run->shutdown_timer = 0;
+	run->shutting_down = false;
+	admin_error_set(&error, "QubesVMShutdownTimeoutError", "%s did not shut down in time",
+	    domain_name(run->domain));
+	run_waiters_tell(run->shutdown_waiters, &error);
+	run_waiters_tell(run->restart_waiters, NULL);
+	admin_error_clear(&error);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+begin_shutdown(struct run *run)
+{
+	int64_t timeout_s = domain_int(run->domain, PROPERTY_SHUTDOWN_TIMEOUT);
+
+	run->shutting_down = true;
+	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+	run->shutdown_timer =
+	    g_timeout_add_seconds((guint)MAX(timeout_s, 1), on_shutdown_timeout, run);
+}
+
+static void
+on_nobody_waits(const struct admin_error *error, void *data)
+{
+	(void)data;
+	if (error != NULL)
+		log_warn("shutdown: %s", error->message);
+}
+
+void
+lifecycle_shutdown(struct lifecycle *lifecycle, struct domain *domain, bool force, bool wait,
+    lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+	struct admin_error error = {0};
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || !run->spawned) {
+		refuse(domain, done, data, "QubesVMNotStartedError", "is not running");
+		return;
+	}
+	if (run->paused && !force) {
+		refuse(domain, done, data, "QubesVMNotRunningError", "is paused");
+		return;
+	}
+	if ((!force && !check_unused(lifecycle, domain, &error)) ||
+	    !event_ask(lifecycle->app, domain, &error, "domain-pre-shutdown", "force",
+		force ? "True" : "False", NULL)) {
+		event_fire(lifecycle->app, domain, "domain-shutdown-failed", "reason",
+		    error.message, NULL);
+		answer_later(done, data, error);
+		return;
+	}
+	if (run->paused) { /* it cannot hear */
+		lifecycle_kill(lifecycle, domain, done, data);
+		return;
+	}
+	begin_shutdown(run);
+	if (wait) {
+		run_waiter_add(run->shutdown_waiters, done, data);
+		done = on_nobody_waits;
+		data = NULL;
+	}
+	hypervisor_shutdown(
+	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+}
+
+/* A kill that is under way, by name: its run may be over when the answer comes. */
+struct killing {
+	struct lifecycle *lifecycle; /* borrowed */
+	char *uuid;                  /* owned */
+};
+
+/* The good answer is the halt itself. A bad one may mean that it had halted before. */
+static void
+on_kill_done(const char *message, int64_t xid, void *data)
+{
+	struct killing *killing = data;
+	struct run *run = g_hash_table_lookup(killing->lifecycle->runs, killing->uuid);
+	struct admin_error error = {0};
+
+	(void)xid;
+	if (message != NULL && run != NULL) {
+		if (hypervisor_state(run->hypervisor, killing->uuid) == HYPERVISOR_HALTED) {
+			run_halted(run);
+		} else {
+			admin_error_set(&error, "QubesException", "%s", message);
+			run_waiters_tell(run->stop_waiters, &error);
+		}
+	}
+	admin_error_clear(&error);
+	g_free(killing->uuid);
+	g_free(killing);
+}
+
+void
+lifecycle_kill(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+	struct killing *killing;
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || run->hypervisor == NULL) {
+		refuse(domain, done, data, "QubesVMNotStartedError", "is not running");
+		return;
+	}
+	run->shutting_down = true;
+	run_waiter_add(run->stop_waiters, done, data);
+	killing = g_new0(struct killing, 1);
+	killing->lifecycle = lifecycle;
+	killing->uuid = g_strdup(domain_uuid(domain));
+	hypervisor_kill(run->hypervisor, domain_uuid(domain), on_kill_done, killing);
+}
+
+void
+lifecycle_pause(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || !run->spawned || run->paused) {
+		refuse(domain, done, data, "QubesVMNotRunningError", "is not running");
+		return;
+	}
+	event_fire(lifecycle->app, domain, "domain-pre-paused", NULL);
+	hypervisor_pause(
+	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+}
+
+void
+lifecycle_unpause(
+    struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || !run->paused) {
+		refuse(domain, done, data, "QubesVMNotPausedError", "is not paused");
+		return;
+	}
+	event_fire(lifecycle->app, domain, "domain-pre-unpaused", NULL);
+	hypervisor_unpause(
+	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+}
+
+/* ---- questions ----------------------------------------------------------------------------- */
+
+const char *
+lifecycle_power_state(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	static const char *const names[] = {
+	    [HYPERVISOR_HALTED] = "Halted",
+	    [HYPERVISOR_RUNNING] = "Running",
+	    [HYPERVISOR_PAUSED] = "Paused",
+	    [HYPERVISOR_SUSPENDED] = "Suspended",
+	    [HYPERVISOR_HALTING] = "Halting",
+	    [HYPERVISOR_DYING] = "Dying",
+	    [HYPERVISOR_CRASHED] = "Crashed",
+	};
+	const struct run *run = run_find(lifecycle, domain);
+	enum hypervisor_state state;
+
+	if (domain_is_broken(domain))
+		return "NA";
+	if (run == NULL || !run->spawned)
+		return "Halted";
+	state = hypervisor_state(run->hypervisor, domain_uuid(domain));
+	if (state == HYPERVISOR_RUNNING && !run->connected)
+		return "Transient";
+	return names[state];
+}
+
+bool
+lifecycle_is_active(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	return run_find(lifecycle, domain) != NULL;
+}
+
+long
+lifecycle_xid(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	const struct run *run = run_find(lifecycle, domain);
+
+	if (run == NULL || !run->spawned)
+		return -1;
+	return (long)hypervisor_xid(run->hypervisor, domain_uuid(domain));
+}
+
+void
+lifecycle_usage(
+    const struct lifecycle *lifecycle, const struct domain *domain, struct hypervisor_usage *ret)
+{
+	const struct run *run = run_find(lifecycle, domain);
+
+	memset(ret, 0, sizeof(*ret));
+	if (run != NULL && run->spawned)
+		hypervisor_usage(run->hypervisor, domain_uuid(domain), ret);
+}

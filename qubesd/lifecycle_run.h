@@ -1,0 +1,80 @@
+/*
+ * lifecycle_run - one qube from the first step of its start to the end of its stop; seen by
+ * lifecycle*.c only.
+ *
+ *   STARTING --all steps--> RUNNING --halted--> (stop processed, the run is freed)
+ *       |  \--halted while it waits for the agent--> FAILING
+ *       \--a step fails--> FAILING --hypervisor halted--> (stop processed if it had been spawned)
+ */
+#ifndef QUBESD_LIFECYCLE_RUN_H
+#define QUBESD_LIFECYCLE_RUN_H
+
+#include "qubesd/hypervisor.h"
+#include "qubesd/lifecycle.h"
+#include "qubesd/qrexec_child.h"
+#include "qubesd/qubes_app.h"
+
+struct lifecycle {
+	struct qubes_app *app;   /* borrowed */
+	char *default_kind;      /* owned */
+	GHashTable *hypervisors; /* owned: kind -> struct hypervisor, made when first needed */
+	GHashTable *runs;        /* owned: uuid -> struct run */
+};
+
+enum run_phase {
+	RUN_STARTING,
+	RUN_RUNNING,
+	RUN_FAILING, /* its start failed; waiting for the hypervisor to be done with it */
+};
+
+/* A call that waits for something of a run. */
+struct run_waiter {
+	lifecycle_done done;
+	void *data;
+};
+
+struct run {
+	struct lifecycle *lifecycle;   /* borrowed */
+	struct domain *domain;         /* owned reference */
+	struct hypervisor *hypervisor; /* borrowed; NULL before it is chosen */
+	enum run_phase phase;
+	unsigned step;      /* the next one of the table in lifecycle_start.c */
+	char *start_guid;   /* owned */
+	bool spawned;       /* the hypervisor runs it: its end must be processed */
+	bool connected;     /* the agent has, or nobody waits for it */
+	bool paused;        /* as told by events */
+	bool shutting_down; /* asked to; starts wait until it has, or its time is over */
+	guint shutdown_timer;
+	struct qrexec_child *qrexec; /* owned; NULL: none */
+	struct admin_error error;    /* why the start failed */
+	GPtrArray *start_waiters;    /* owned: struct run_waiter */
+	GPtrArray
+	    *shutdown_waiters;   /* owned: until the stop has been processed, or the time is over */
+	GPtrArray *stop_waiters; /* owned: until the stop has been processed */
+	GPtrArray *restart_waiters; /* owned: starts that came during the stop */
+};
+
+struct run *run_find(const struct lifecycle *lifecycle, const struct domain *domain);
+struct run *run_new(struct lifecycle *lifecycle, struct domain *domain);
+void run_free(struct run *run);
+
+void run_waiter_add(GPtrArray *waiters, lifecycle_done done, void *data);
+/* Calls and empties them. error may be NULL. */
+void run_waiters_tell(GPtrArray *waiters, const struct admin_error *error);
+
+/* Goes on with the steps of the start until one has to wait, fails, or all are done. */
+void run_continue(struct run *run);
+/* Ends the start; message is a sentence. Also for a step that waited. */
+void run_fail(struct run *run, const char *class, const char *message);
+/* The hypervisor says that it does not run any more. */
+void run_halted(struct run *run);
+
+/* The hypervisor for a domain, made when it is the first of its kind; NULL with *error. */
+struct hypervisor *lifecycle_hypervisor(
+    struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error);
+
+/* The qrexec-daemon of a run; adopting finds the one that survived. */
+void run_qrexec_start(struct run *run);
+void run_qrexec_adopt(struct run *run);
+
+#endif

@@ -1,0 +1,297 @@
+/*
+ * The start of a qube: a table of steps, walked until one waits. Each step that fails leaves its
+ * reason, and run_fail() undoes what was done. Order of steps and events: docs/qubesd.md, "Start".
+ */
+#include "qubesd/lifecycle_run.h"
+#include "shared/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum step_result {
+	STEP_DONE,
+	STEP_WAITS, /* somebody calls run_continue() or run_fail() later */
+	STEP_FAILED,
+};
+
+/* ---- the steps ----------------------------------------------------------------------------- */
+
+static enum step_result
+step_check_prohibited(struct run *run)
+{
+	const char *reason = domain_feature(run->domain, FEATURE_OWN, "prohibit-start");
+
+	if (reason == NULL || reason[0] == '\0')
+		return STEP_DONE;
+	admin_error_set(&run->error, "QubesException",
+	    "%s must not be started, because its feature prohibit-start says: %s",
+	    domain_name(run->domain), reason);
+	return STEP_FAILED;
+}
+
+static enum step_result
+step_choose_hypervisor(struct run *run)
+{
+	run->hypervisor = lifecycle_hypervisor(run->lifecycle, run->domain, &run->error);
+	return run->hypervisor != NULL ? STEP_DONE : STEP_FAILED;
+}
+
+static enum step_result
+step_pre_start(struct run *run)
+{
+	bool ok = event_ask(run->lifecycle->app, run->domain, &run->error, "domain-pre-start",
+	    "start_guid", run->start_guid, "mem_required", "0", NULL);
+
+	return ok ? STEP_DONE : STEP_FAILED;
+}
+
+static enum step_result
+step_verify_files(struct run *run)
+{
+	bool ok =
+	    event_ask(run->lifecycle->app, run->domain, &run->error, "domain-verify-files", NULL);
+
+	return ok ? STEP_DONE : STEP_FAILED;
+}
+
+static enum step_result
+step_pre_spawn(struct run *run)
+{
+	event_fire(run->lifecycle->app, run->domain, "domain-pre-spawn", "start_guid",
+	    run->start_guid, NULL);
+	return STEP_DONE;
+}
+
+static void
+on_spawned(const char *error, int64_t xid, void *data)
+{
+	struct run *run = data;
+
+	(void)xid;
+	if (error != NULL) {
+		run_fail(run, "QubesException", error);
+		return;
+	}
+	run->spawned = true;
+	run_continue(run);
+}
+
+/* The domain id of the GUI domain while it runs; -1: the qube has no GUI. */
+static int64_t
+gui_domain_of(const struct domain *domain)
+{
+	const char *gui = domain_feature(domain, FEATURE_TEMPLATE, "gui");
+	const struct domain *guivm = domain_reference(domain, PROPERTY_GUIVM);
+
+	if (guivm == NULL || (gui != NULL && gui[0] == '\0'))
+		return -1;
+	return domain_xid(guivm);
+}
+
+/* The end of the template chain: whose system the qube runs; NULL: its own. */
+static const struct domain *
+system_of(const struct domain *domain)
+{
+	const struct domain *template = domain_template(domain);
+
+	while (template != NULL && domain_template(template) != NULL)
+		template = domain_template(template);
+	return template;
+}
+
+static uint32_t
+positive(int64_t number)
+{
+	return number > 0 && number <= G_MAXINT32 ? (uint32_t)number : 0;
+}
+
+static enum step_result
+step_spawn(struct run *run)
+{
+	const struct domain *domain = run->domain;
+	const struct domain *system = system_of(domain);
+	bool is_disposable = domain_class(domain) == DOMAIN_DISP;
+	g_autofree char *virt_mode = domain_string(domain, PROPERTY_VIRT_MODE);
+	g_autofree char *kernel = domain_string(domain, PROPERTY_KERNEL);
+	g_autofree char *kernelopts = domain_string(domain, PROPERTY_KERNELOPTS);
+	g_autofree char *mac = domain_string(domain, PROPERTY_MAC);
+	g_autofree char *user = domain_string(domain, PROPERTY_DEFAULT_USER);
+	g_autofree char *layout = domain_string(domain, PROPERTY_KEYBOARD_LAYOUT);
+	g_autofree char *private_dir = domain_private_dir(domain);
+	g_autofree char *source =
+	    is_disposable && system != NULL ? domain_private_dir(domain_template(domain)) : NULL;
+	struct hypervisor_qube qube = {
+	    .name = domain_name(domain),
+	    .uuid = domain_uuid(domain),
+	    .klass = domain_klass(domain),
+	    .qid = domain_qid(domain),
+	    .virt_mode = virt_mode,
+	    .memory_mib = positive(domain_int(domain, PROPERTY_MEMORY)),
+	    .maxmem_mib = positive(domain_int(domain, PROPERTY_MAXMEM)),
+	    .vcpus = positive(domain_int(domain, PROPERTY_VCPUS)),
+	    .kernel = kernel,
+	    .kernelopts = kernelopts,
+	    .mac = mac,
+	    .has_netvm = domain_netvm(domain) != NULL,
+	    .debug = domain_bool(domain, PROPERTY_DEBUG),
+	    .default_user = user,
+	    .keyboard_layout = layout,
+	    .gui_domain = gui_domain_of(domain),
+	    .template_name = system != NULL ? domain_name(system) : "",
+	    .private_dir = private_dir,
+	    .private_source = source,
+	    .private_keep = !is_disposable,
+	};
+
+	hypervisor_start(run->hypervisor, &qube, on_spawned, run);
+	return STEP_WAITS;
+}
+
+static enum step_result
+step_spawned(struct run *run)
+{
+	struct qubes_app *app = run->lifecycle->app;
+	struct domain *domain = run->domain;
+
+	domain_set_start_time(domain, g_get_real_time());
+	event_fire(app, domain, "property-reset:xid", "name", "xid", NULL);
+	event_fire(app, domain, "property-reset:stubdom_xid", "name", "stubdom_xid", NULL);
+	event_fire(app, domain, "property-reset:start_time", "name", "start_time", NULL);
+	event_fire(app, domain, "domain-spawn", "start_guid", run->start_guid, NULL);
+	event_fire(app, domain, "domain-qdb-create", NULL);
+	event_fire(app, domain, "domain-pre-unpaused", NULL);
+	event_fire(app, domain, "domain-unpaused", NULL);
+	return STEP_DONE;
+}
+
+/* Does its start wait for the agent? The feature says; a sandbox has one unless it says no. */
+static bool
+waits_for_agent(const struct run *run)
+{
+	const char *feature = domain_feature(run->domain, FEATURE_TEMPLATE, "qrexec");
+
+	if (feature == NULL)
+		return hypervisor_has_vchan(run->hypervisor);
+	return feature[0] != '\0' && hypervisor_has_vchan(run->hypervisor);
+}
+
+static void
+on_agent(const char *error, void *data)
+{
+	struct run *run = data;
+
+	if (error != NULL) {
+		run_fail(run, "QubesVMError", error);
+		return;
+	}
+	run->connected = true;
+	run_continue(run);
+}
+
+static void
+qrexec_start(struct run *run, bool adopt)
+{
+	bool waits = !adopt && waits_for_agent(run);
+	g_autofree char *user = domain_string(run->domain, PROPERTY_DEFAULT_USER);
+	struct qrexec_child_spec spec = {
+	    .uuid = domain_uuid(run->domain),
+	    .name = domain_name(run->domain),
+	    .user = user,
+	    .vchan = hypervisor_vchan(run->hypervisor),
+	    .xid = hypervisor_xid(run->hypervisor, domain_uuid(run->domain)),
+	    .timeout_s = waits ? MAX(1, domain_int(run->domain, PROPERTY_QREXEC_TIMEOUT)) : 0,
+	};
+
+	run->connected = !waits;
+	if (!hypervisor_has_vchan(run->hypervisor))
+		return;
+	run->qrexec = adopt ? qrexec_child_adopt(&spec) : qrexec_child_new(&spec, on_agent, run);
+}
+
+void
+run_qrexec_start(struct run *run)
+{
+	qrexec_start(run, false);
+}
+
+void
+run_qrexec_adopt(struct run *run)
+{
+	qrexec_start(run, true);
+}
+
+static enum step_result
+step_qrexec(struct run *run)
+{
+	run_qrexec_start(run);
+	return run->connected ? STEP_DONE : STEP_WAITS;
+}
+
+static enum step_result
+step_started(struct run *run)
+{
+	run->phase = RUN_RUNNING;
+	event_fire(
+	    run->lifecycle->app, run->domain, "domain-start", "start_guid", run->start_guid, NULL);
+	return STEP_DONE;
+}
+
+/* Required devices, storage, the netvm and memory come between verify_files and pre_spawn. */
+static enum step_result (*const steps[])(struct run *) = {
+    step_check_prohibited,
+    step_choose_hypervisor,
+    step_pre_start,
+    step_verify_files,
+    step_pre_spawn,
+    step_spawn,
+    step_spawned,
+    step_qrexec,
+    step_started,
+};
+
+/* ---- walking them -------------------------------------------------------------------------- */
+
+void
+run_continue(struct run *run)
+{
+	while (run->phase == RUN_STARTING && run->step < G_N_ELEMENTS(steps)) {
+		enum step_result result = steps[run->step++](run);
+
+		if (result == STEP_WAITS)
+			return;
+		if (result == STEP_FAILED) {
+			run_fail(run, NULL, NULL);
+			return;
+		}
+	}
+	if (run->phase == RUN_RUNNING)
+		run_waiters_tell(run->start_waiters, NULL);
+}
+
+static void
+on_killed(const char *error, int64_t xid, void *data)
+{
+	g_autofree char *name = data;
+
+	(void)xid;
+	if (error != NULL)
+		log_error("%s: its failed start cannot be ended: %s", name, error);
+}
+
+/* class NULL: the step has filled run->error. */
+void
+run_fail(struct run *run, const char *class, const char *message)
+{
+	if (run->phase != RUN_STARTING)
+		return;
+	run->phase = RUN_FAILING;
+	if (class != NULL)
+		admin_error_set(&run->error, class, "%s", message);
+	qrexec_child_end(g_steal_pointer(&run->qrexec));
+	log_warn("%s: start failed: %s", domain_name(run->domain), run->error.message);
+	if (!run->spawned)
+		run_halted(run);
+	else /* run_halted() comes as an event */
+		hypervisor_kill(run->hypervisor, domain_uuid(run->domain), on_killed,
+		    g_strdup(domain_name(run->domain)));
+}
