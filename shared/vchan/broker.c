@@ -284,17 +284,37 @@ count_vchans(const struct domain *domain)
 	       g_queue_get_length((GQueue *)&domain->clients[CLIENT_LINKED]);
 }
 
-/* Whether the domain may have one more client in that state. */
-static int
-check_limits(struct domain *domain, enum client_state state)
+static bool
+has_room(const struct domain *domain, enum client_state state)
 {
 	unsigned max =
 	    state == CLIENT_LISTENING ? domain->limits->listeners : domain->limits->connects;
 
-	if (g_queue_get_length(&domain->clients[state]) >= max ||
-	    count_vchans(domain) >= domain->limits->vchans)
-		return -EMFILE;
-	return 0;
+	return g_queue_get_length((GQueue *)&domain->clients[state]) < max &&
+	       count_vchans(domain) < domain->limits->vchans;
+}
+
+static void
+drop_who_left(struct domain *domain, enum client_state state)
+{
+	GList *next;
+
+	for (GList *node = domain->clients[state].head; node != NULL; node = next) {
+		next = node->next;
+		if (has_left(node->data))
+			client_free(node->data);
+	}
+}
+
+/* Whether the domain may have one more client in that state. */
+static int
+check_limits(struct domain *domain, enum client_state state)
+{
+	if (has_room(domain, state))
+		return 0;
+	for (unsigned any = CLIENT_LISTENING; any <= CLIENT_LINKED; any++)
+		drop_who_left(domain, any);
+	return has_room(domain, state) ? 0 : -EMFILE;
 }
 
 /*

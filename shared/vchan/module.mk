@@ -33,3 +33,7 @@ bench_vchan.libs := vchan shared
 
 fuzzers += fuzz_broker
 fuzz_broker.src := tests/fuzz/fuzz_broker.c shared/vchan/broker_decode.c
+
+fuzzers += fuzz_region
+fuzz_region.src := tests/fuzz/fuzz_region.c
+fuzz_region.libs := vchan shared

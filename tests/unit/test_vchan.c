@@ -240,7 +240,7 @@ xen_without_xen_is_an_error(void **state)
 	struct ends *ends = *state;
 
 	if (access("/dev/xen/evtchn", F_OK) == 0)
-		skip();
+		return;
 	assert_true(vchan_listen("xen", 1, PORT, 0, &ends->server) < 0);
 	assert_true(vchan_connect("xen", 1, PORT, 0, &ends->client) < 0);
 	assert_null(ends->server);
