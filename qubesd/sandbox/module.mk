@@ -15,6 +15,6 @@ bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/guest_conf.c qubesd/san
 bordure-init.libs := shared
 bordure-init.pkgs := glib-2.0
 
-hypervisor.src := $(addprefix qubesd/,hypervisor.c hypervisor_sandbox.c lifecycle.c \
-	lifecycle_start.c qrexec_child.c)
-hypervisor.pkgs := glib-2.0 libseccomp
+hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvirt.c \
+	hypervisor_sandbox.c libvirt_worker.c lifecycle.c lifecycle_start.c qrexec_child.c)
+hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
