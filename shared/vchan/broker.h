@@ -2,14 +2,20 @@
  * broker - the domains of vchan-broker, what they ask for and what connects them.
  *
  * Talks to: the programs of each domain, over the one socket that this domain has. Whoever speaks
- * on it is that domain; nothing in a message can say otherwise. Domain 0 is the trusted side. They
- * choose: when and how often to connect, what to send, whether to read, when to leave. Promises: a
- * vchan has the two ends that named each other; a region goes to its own domain writable and to
- * domain 0 and its GUI domain read-only; nothing a domain does blocks this program, makes it grow
- * beyond the limits below, or keeps another domain waiting for more than a bounded batch. Shape: a
- * program that has a vchan keeps its connection to the broker as long. When that ends, or its
- * domain is removed, the broker shuts the pair of sockets down: it holds a duplicate. Source:
- * docs/vchan.md, "The broker".
+ *           on it is that domain; nothing in a message can say otherwise. Domain 0 is the trusted
+ *           side.
+ * They choose: when and how often to connect, what to send, whether to read, when to leave.
+ *
+ * Promises: a vchan has the two ends that named each other. A region goes to its own domain
+ *           writable and to domain 0 and its GUI domain read-only. Nothing a domain does blocks
+ *           this program, makes it grow beyond the limits below, or keeps another domain waiting
+ *           for more than a bounded batch.
+ *
+ * Shape:    a program that has a vchan keeps its connection to the broker as long. When that ends,
+ *           or its domain is removed, the broker shuts the pair of sockets down: it holds a
+ *           duplicate.
+ *
+ * Source:   docs/vchan.md, "The broker".
  */
 #ifndef SHARED_VCHAN_BROKER_H
 #define SHARED_VCHAN_BROKER_H

@@ -2,9 +2,11 @@
  * broker_service - the control socket of vchan-broker.
  *
  * Talks to: programs of the user the broker runs as, or of root; nobody else is let in, whatever
- * the mode of the socket became. They are trusted, their messages are checked all the same. Shape:
- * any number of requests a connection, one at a time; a client that does not take its reply is
- * dropped. At most BROKER_SERVICE_MAX_CLIENTS at once.
+ *           the mode of the socket became. They are trusted; their messages are checked all the
+ *           same.
+ *
+ * Shape:    any number of requests a connection, one at a time; a client that does not take its
+ *           reply is dropped. At most BROKER_SERVICE_MAX_CLIENTS at once.
  */
 #ifndef SHARED_VCHAN_BROKER_SERVICE_H
 #define SHARED_VCHAN_BROKER_SERVICE_H

@@ -4,7 +4,7 @@ vchan.src := shared/region.c $(addprefix shared/vchan/,broker_control.c broker_e
 vchan.pkgs := glib-2.0 gmodule-2.0
 
 programs += vchan-broker
-vchan-broker.src := $(addprefix shared/vchan/,broker.c broker_decode.c broker_main.c broker_region.c broker_service.c)
+vchan-broker.src := $(addprefix shared/vchan/,broker.c broker_client.c broker_decode.c broker_main.c broker_region.c broker_service.c)
 vchan-broker.libs := vchan shared
 vchan-broker.pkgs := glib-2.0
 

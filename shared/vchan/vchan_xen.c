@@ -2,12 +2,16 @@
  * The transport "xen": libxenvchan, rings in granted memory and an event channel.
  *
  * A module of its own (vchan-xen.so): Debian's library is tied to the version of Xen, and nobody
- * but users of Xen should need it. Talks to: the peer domain, which shares the rings with us and
- * may write anything into them at any time; libxenvchan reads an index once and checks it. And to
- * xenstore, which is trusted. Waiting for a server: libxenvchan cannot; a watch on the server's
- * place in xenstore can. The end of a whole domain: no event comes and the channel still says that
- * it is open; a watch on
- *   @releaseDomain tells, where we may have it (an unprivileged domain may not).
+ * but users of Xen should need it.
+ *
+ * Talks to: the peer domain, which shares the rings with us and may write anything into them at any
+ *           time (libxenvchan reads an index once and checks it); and xenstore, which is trusted.
+ *
+ * Waiting for a server: libxenvchan cannot; a watch on the server's place in xenstore can.
+ *
+ * The end of a whole domain: no event comes, and the channel still says that it is open. A watch on
+ * "@releaseDomain" tells, where we may have it; an unprivileged domain may not.
+ *
  * Wakes: the event channel tells of news only once. Every dispatch looks at everything.
  */
 #include "shared/vchan/ring.h"

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -296,6 +297,14 @@ bench_connection(const struct setup *setup, size_t rounds)
 	report(setup->name, "connection", "us", values, count, false);
 }
 
+/* It must not outlive us when somebody closes our standard output. */
+static void
+prepare_broker(gpointer data)
+{
+	(void)data;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 static GPid
 start_broker(const char *dir)
 {
@@ -309,7 +318,8 @@ start_broker(const char *dir)
 	GPid pid;
 	int r = -ENOENT;
 
-	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, NULL))
+	if (!g_spawn_async(
+		NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, prepare_broker, NULL, &pid, NULL))
 		die(program, -ENOENT);
 	for (int i = 0; i < 200 && r < 0; i++) {
 		g_usleep(10 * 1000);

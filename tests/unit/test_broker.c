@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -47,11 +48,12 @@ broker_program(void)
 }
 
 static void
-limit_fds(gpointer data)
+prepare_broker(gpointer data)
 {
 	const struct fixture *fixture = data;
 	struct rlimit limit = {fixture->fds, fixture->fds};
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it must not outlive a test that crashes */
 	if (fixture->fds != 0)
 		setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -64,7 +66,7 @@ spawn_broker(struct fixture *fixture)
 	GPid pid;
 
 	assert_true(g_spawn_async(
-	    NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, limit_fds, fixture, &pid, NULL));
+	    NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, prepare_broker, fixture, &pid, NULL));
 	return pid;
 }
 
