@@ -1,3 +1,22 @@
-libs += qrexec_protocol
+# What speaks the protocol: decoder, then what programs on both sides are made of.
+libs += qrexec_protocol qrexec
 qrexec_protocol.src := shared/qrexec_decode.c
 qrexec_protocol.pkgs := glib-2.0
+qrexec.src := $(addprefix qrexec/,acceptor.c call.c channel.c client_end.c daemon_link.c environment.c execution.c \
+	local_fd.c local_socket.c ports.c process.c relay.c service_config.c service_lookup.c session_wait.c \
+	signals.c stderr_log.c)
+qrexec.pkgs := glib-2.0
+
+qrexec_all := qrexec qrexec_protocol vchan shared
+
+programs += qrexec-client
+qrexec-client.src := qrexec/client.c qrexec/client_local.c
+qrexec-client.libs := $(qrexec_all)
+
+guest += qrexec-agent qrexec-client-vm qrexec-fork-server
+qrexec-agent.src := qrexec/agent.c qrexec/agent_call.c qrexec/agent_requests.c
+qrexec-agent.libs := $(qrexec_all)
+qrexec-client-vm.src := qrexec/client_vm.c
+qrexec-client-vm.libs := $(qrexec_all)
+qrexec-fork-server.src := qrexec/fork_server.c
+qrexec-fork-server.libs := $(qrexec_all)
