@@ -7,6 +7,14 @@ qvm.libs := shared
 aliases += $(addsuffix =qvm,qubes-prefs qvm-check qvm-create qvm-features qvm-kill qvm-ls qvm-pause \
 	qvm-prefs qvm-remove qvm-run qvm-service qvm-shutdown qvm-start qvm-tags qvm-unpause)
 
+programs += qvm-start-daemon
+qvm-start-daemon.src := $(addprefix qubesd/tools/,client.c options.c properties.c tool.c) \
+	$(addprefix qubesd/tools/session/,main.c backoff.c child.c daemons.c display.c display_layout.c \
+	feed.c guid_conf.c keyboard.c wanted.c)
+qvm-start-daemon.libs := shared
+qvm-start-daemon.pkgs := xcb
+aliases += qvm-start-gui=qvm-start-daemon
+
 tests += test_tool_options test_tool_values
 test_tool_options.src := tests/unit/test_tool_options.c qubesd/tools/options.c
 test_tool_options.pkgs := cmocka glib-2.0
