@@ -18,3 +18,17 @@ bordure-init.pkgs := glib-2.0
 hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvirt.c \
 	hypervisor_sandbox.c libvirt_worker.c lifecycle.c lifecycle_start.c qrexec_child.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
+
+tests += test_guest_conf test_sandbox_seccomp test_sandbox_tree test_domain_xml
+test_guest_conf.src := tests/unit/test_guest_conf.c qubesd/sandbox/guest_conf.c
+test_guest_conf.libs := shared
+test_guest_conf.pkgs := cmocka glib-2.0
+test_sandbox_seccomp.src := tests/unit/test_sandbox_seccomp.c
+test_sandbox_seccomp.libs := sandbox
+test_sandbox_seccomp.pkgs := cmocka
+test_sandbox_tree.src := tests/unit/test_sandbox_tree.c
+test_sandbox_tree.libs := sandbox
+test_sandbox_tree.pkgs := cmocka glib-2.0
+test_domain_xml.src := tests/unit/test_domain_xml.c
+test_domain_xml.libs := hypervisor sandbox vchan shared
+test_domain_xml.pkgs := cmocka glib-2.0 libxml-2.0

@@ -1,110 +1,185 @@
-#include "gui-agent/guest_conf.h"
-#include "gui-agent/layout.h"
 #include "tests/unit/unit.h"
+
+#include "qubesd/sandbox/guest_conf.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void
-assert_value(const char *text, const char *key, const char *value)
-{
-	GHashTable *conf = guest_conf_parse(text, strlen(text));
+#define REQUIRED                                                                                   \
+	"name=work\nuuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\ntype=AppVM\nxid=3\n"                \
+	"default-user=user\n"
 
-	if (value == NULL)
-		assert_null(g_hash_table_lookup(conf, key));
-	else
-		assert_string_equal(g_hash_table_lookup(conf, key), value);
-	g_hash_table_unref(conf);
+static int
+parse(const char *text, struct guest_conf *ret, unsigned *ret_line)
+{
+	return guest_conf_parse(text, strlen(text), ret, ret_line);
 }
 
 static void
-a_value_is_all_behind_the_first_equals_sign(void **state)
+guest_conf_reads_every_key(void **state)
 {
+	struct guest_conf conf;
+	unsigned line;
+
 	(void)state;
-	assert_value("name=work\nxid=7\n", "xid", "7");
-	assert_value("a=b=c\n", "a", "b=c");
-	assert_value("a=\n", "a", "");
-	assert_value("a=1", "a", "1");
+	assert_int_equal(parse(REQUIRED "gui-domain-xid=0\nkeyboard-layout=de+nodeadkeys+\n"
+					"debug=1\nprivileged=1\n",
+			     &conf, &line),
+	    0);
+	assert_string_equal(conf.name, "work");
+	assert_string_equal(conf.uuid, "2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21");
+	assert_string_equal(conf.type, "AppVM");
+	assert_int_equal(conf.xid, 3);
+	assert_string_equal(conf.default_user, "user");
+	assert_int_equal(conf.gui_domain, 0);
+	assert_string_equal(conf.keyboard_layout, "de+nodeadkeys+");
+	assert_true(conf.debug);
+	assert_true(conf.privileged);
 }
 
 static void
-lines_that_are_none_are_skipped(void **state)
+guest_conf_without_optional_keys_has_no_gui_and_no_privilege(void **state)
 {
+	struct guest_conf conf;
+	unsigned line;
+
 	(void)state;
-	assert_value("\n=x\nnonsense\na=1\n", "a", "1");
-	assert_value("nonsense\n", "nonsense", NULL);
-	assert_value("=x\n", "", NULL);
+	assert_int_equal(parse(REQUIRED, &conf, &line), 0);
+	assert_int_equal(conf.gui_domain, -1);
+	assert_string_equal(conf.keyboard_layout, "");
+	assert_false(conf.debug);
+	assert_false(conf.privileged);
 }
 
 static void
-the_last_of_two_lines_counts(void **state)
+guest_conf_needs_each_required_key(void **state)
 {
+	static const char *const lines[] = {"name=work\n",
+	    "uuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\n", "type=AppVM\n", "xid=3\n",
+	    "default-user=user\n"};
+	struct guest_conf conf;
+	unsigned line;
+
 	(void)state;
-	assert_value("a=1\na=2\n", "a", "2");
+	for (size_t left_out = 0; left_out < 5; left_out++) {
+		char text[512] = "";
+
+		for (size_t i = 0; i < 5; i++)
+			if (i != left_out)
+				strcat(text, lines[i]);
+		assert_int_equal(parse(text, &conf, &line), -EINVAL);
+		assert_int_equal(line, 0);
+	}
 }
 
 static void
-a_missing_file_is_an_empty_one(void **state)
+guest_conf_refuses_wrong_lines_by_number(void **state)
 {
-	GHashTable *conf = guest_conf_read("/nonexistent/guest.conf");
+	static const char *const wrong[] = {
+	    "no equals sign\n",
+	    "=value\n",
+	    "\n",
+	    "name=again\n",
+	    "gui-domain-xid=-1\n",
+	    "gui-domain-xid=2147483648\n",
+	    "gui-domain-xid=\n",
+	    "debug=2\n",
+	    "debug=10\n",
+	    "privileged=yes\n",
+	};
+	struct guest_conf conf = {.xid = 77};
+	unsigned line;
 
 	(void)state;
-	assert_int_equal(g_hash_table_size(conf), 0);
-	g_hash_table_unref(conf);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[512] = REQUIRED;
+
+		strcat(text, wrong[i]);
+		assert_int_equal(parse(text, &conf, &line), -EINVAL);
+		assert_int_equal(line, 6);
+	}
+	assert_int_equal(conf.xid, 77);
 }
 
 static void
-a_layout_has_one_to_three_parts(void **state)
+guest_conf_checks_values_of_required_keys(void **state)
 {
-	struct layout layout;
+	static const char *const wrong[] = {
+	    "name=../x\n",
+	    "uuid=2F1E7B0A-9D53-4F0E-8B5C-7A1C3F0D9E21\n",
+	    "type=\n",
+	    "xid=0\n",
+	    "xid=2147483648\n",
+	    "default-user=a/b\n",
+	    "default-user=\n",
+	    "default-user=.\n",
+	};
+	struct guest_conf conf;
+	unsigned line;
 
 	(void)state;
-	assert_int_equal(layout_parse("de", &layout), 0);
-	assert_string_equal(layout.name, "de");
-	assert_string_equal(layout.variant, "");
-	assert_int_equal(layout_parse("us,de+altgr-intl,+compose:ralt,ctrl:nocaps", &layout), 0);
-	assert_string_equal(layout.name, "us,de");
-	assert_string_equal(layout.variant, "altgr-intl,");
-	assert_string_equal(layout.options, "compose:ralt,ctrl:nocaps");
-	assert_int_equal(layout_parse("", &layout), -EINVAL);
-	assert_int_equal(layout_parse("++", &layout), -EINVAL);
-	assert_int_equal(layout_parse("a+b+c+d", &layout), -EINVAL);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(parse(wrong[i], &conf, &line), -EINVAL);
+		assert_int_equal(line, 1);
+	}
 }
 
 static void
-a_layout_holds_no_option_and_no_shell(void **state)
+guest_conf_takes_the_largest_numbers(void **state)
 {
-	struct layout layout;
+	struct guest_conf conf;
+	unsigned line;
 
 	(void)state;
-	assert_int_equal(layout_parse("-print", &layout), -EINVAL);
-	assert_int_equal(layout_parse("us+-x+", &layout), -EINVAL);
-	assert_int_equal(layout_parse("us;reboot", &layout), -EINVAL);
-	assert_int_equal(layout_parse("us de", &layout), -EINVAL);
+	assert_int_equal(parse("name=work\nuuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\ntype=AppVM\n"
+			       "xid=2147483647\ndefault-user=user\ngui-domain-xid=2147483647",
+			     &conf, &line),
+	    0);
+	assert_int_equal(conf.xid, 2147483647);
+	assert_int_equal(conf.gui_domain, 2147483647);
 }
 
 static void
-a_part_of_a_layout_has_at_most_127_bytes(void **state)
+guest_conf_skips_keys_of_a_newer_host(void **state)
 {
-	g_autofree char *fits = g_strnfill(127, 'a'), *too_long = g_strnfill(128, 'a');
-	struct layout layout;
+	struct guest_conf conf;
+	unsigned line;
 
 	(void)state;
-	assert_int_equal(layout_parse(fits, &layout), 0);
-	assert_int_equal(layout_parse(too_long, &layout), -EINVAL);
+	assert_int_equal(parse(REQUIRED "colour-of-the-sky=blue\n", &conf, &line), 0);
+}
+
+static void
+guest_conf_refuses_a_nul_and_a_file_too_long(void **state)
+{
+	static char text[GUEST_CONF_MAX + 1];
+	struct guest_conf conf;
+	unsigned line;
+	size_t len = strlen(REQUIRED);
+
+	(void)state;
+	memcpy(text, REQUIRED, len);
+	memset(text + len, 'x', sizeof(text) - len);
+	memcpy(text + len, "pad=", 4);
+	assert_int_equal(guest_conf_parse(text, GUEST_CONF_MAX, &conf, &line), 0);
+	assert_int_equal(guest_conf_parse(text, GUEST_CONF_MAX + 1, &conf, &line), -EINVAL);
+	text[len + 10] = '\0';
+	assert_int_equal(guest_conf_parse(text, GUEST_CONF_MAX, &conf, &line), -EINVAL);
+	assert_int_equal(line, 6);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_value_is_all_behind_the_first_equals_sign),
-	    cmocka_unit_test(lines_that_are_none_are_skipped),
-	    cmocka_unit_test(the_last_of_two_lines_counts),
-	    cmocka_unit_test(a_missing_file_is_an_empty_one),
-	    cmocka_unit_test(a_layout_has_one_to_three_parts),
-	    cmocka_unit_test(a_layout_holds_no_option_and_no_shell),
-	    cmocka_unit_test(a_part_of_a_layout_has_at_most_127_bytes),
+	    cmocka_unit_test(guest_conf_reads_every_key),
+	    cmocka_unit_test(guest_conf_without_optional_keys_has_no_gui_and_no_privilege),
+	    cmocka_unit_test(guest_conf_needs_each_required_key),
+	    cmocka_unit_test(guest_conf_refuses_wrong_lines_by_number),
+	    cmocka_unit_test(guest_conf_checks_values_of_required_keys),
+	    cmocka_unit_test(guest_conf_takes_the_largest_numbers),
+	    cmocka_unit_test(guest_conf_skips_keys_of_a_newer_host),
+	    cmocka_unit_test(guest_conf_refuses_a_nul_and_a_file_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
