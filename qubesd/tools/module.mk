@@ -15,7 +15,11 @@ qvm-start-daemon.libs := shared
 qvm-start-daemon.pkgs := xcb
 aliases += qvm-start-gui=qvm-start-daemon
 
-tests += test_tool_options test_tool_values
+tests += test_tool_options test_tool_values test_session
+test_session.src := tests/unit/test_session.c $(addprefix qubesd/tools/session/,backoff.c \
+	display_layout.c guid_conf.c wanted.c)
+test_session.libs := shared
+test_session.pkgs := cmocka
 test_tool_options.src := tests/unit/test_tool_options.c qubesd/tools/options.c
 test_tool_options.pkgs := cmocka glib-2.0
 test_tool_values.src := tests/unit/test_tool_values.c $(addprefix qubesd/tools/,client.c options.c \
@@ -27,4 +31,4 @@ testtools += scripted_qubesd
 scripted_qubesd.src := tests/integration/scripted_qubesd.c
 scripted_qubesd.pkgs := glib-2.0
 
-integration += tools_errors
+integration += session_daemon tools_errors
