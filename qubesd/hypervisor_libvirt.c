@@ -276,7 +276,23 @@ check_foreign(struct job *job)
 	return false;
 }
 
-/* Defined, begun paused, and let go: what must happen before the first instruction comes between. */
+/*
+ * Begun paused and then let go: what must happen before the first instruction comes between. The
+ * test driver has no such start.
+ */
+static void
+create(struct job *job, virDomainPtr domain)
+{
+	bool paused = job->libvirt->driver != DOMAIN_XML_TEST;
+
+	if (virDomainCreateWithFlags(domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0) {
+		job_fail(job, "start");
+	} else if (paused && virDomainResume(domain) < 0) {
+		job_fail(job, "resume");
+		(void)virDomainDestroy(domain);
+	}
+}
+
 static void
 work_start(struct job *job)
 {
@@ -291,12 +307,7 @@ work_start(struct job *job)
 		job_fail(job, "define");
 		return;
 	}
-	if (virDomainCreateWithFlags(domain, VIR_DOMAIN_START_PAUSED) < 0) {
-		job_fail(job, "start");
-	} else if (virDomainResume(domain) < 0) {
-		job_fail(job, "resume");
-		(void)virDomainDestroy(domain);
-	}
+	create(job, domain);
 	if (job->error == NULL)
 		note(job, domain);
 	else

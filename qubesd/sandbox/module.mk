@@ -32,3 +32,8 @@ test_sandbox_tree.pkgs := cmocka glib-2.0
 test_domain_xml.src := tests/unit/test_domain_xml.c
 test_domain_xml.libs := hypervisor sandbox vchan shared
 test_domain_xml.pkgs := cmocka glib-2.0 libxml-2.0
+
+tests += test_hypervisor_libvirt
+test_hypervisor_libvirt.src := tests/unit/test_hypervisor_libvirt.c
+test_hypervisor_libvirt.libs := hypervisor sandbox shared
+test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
