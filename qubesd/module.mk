@@ -1,8 +1,18 @@
 # The core: everything but main, the lifecycle and the hypervisors. Tests link it with a double of
 # the lifecycle (tests/unit/lifecycle_double.c).
 libs += qubesd-core
-qubesd-core.src := qubesd/admin_error.c qubesd/derived.c qubesd/domain.c qubesd/domain_files.c \
-	qubesd/event.c qubesd/grammar.c qubesd/kernels.c qubesd/label.c qubesd/network.c qubesd/pool.c \
-	qubesd/property.c qubesd/property_decode.c qubesd/property_domain.c qubesd/property_global.c \
-	qubesd/qubes_app.c qubesd/store.c qubesd/store_decode.c qubesd/store_encode.c
+qubesd-core.src := qubesd/admin.c qubesd/admin_decode.c qubesd/admin_domain.c qubesd/admin_error.c \
+	qubesd/admin_feature.c qubesd/admin_label.c qubesd/admin_pool.c qubesd/admin_power.c \
+	qubesd/admin_property.c qubesd/admin_server.c qubesd/derived.c qubesd/domain.c \
+	qubesd/domain_files.c qubesd/event.c qubesd/event_stream.c qubesd/grammar.c qubesd/kernels.c \
+	qubesd/label.c qubesd/network.c qubesd/notes.c qubesd/permission.c qubesd/policy_client.c \
+	qubesd/pool.c qubesd/property.c qubesd/property_decode.c qubesd/property_domain.c \
+	qubesd/property_global.c qubesd/qubes_app.c qubesd/store.c qubesd/store_decode.c \
+	qubesd/store_encode.c qubesd/system_info.c
 qubesd-core.pkgs := glib-2.0 gio-2.0 libxml-2.0
+
+programs += qubesd qubesd-query
+qubesd.src := qubesd/main.c
+qubesd.libs := qubesd-core hypervisor sandbox vchan shared
+qubesd-query.src := qubesd/query.c
+qubesd-query.libs := shared

@@ -262,12 +262,11 @@ find_good_generation(const char *backup_dir)
 		g_autoptr(GBytes) text = NULL;
 		struct qubes_app *app;
 		struct stamp stamp;
-		gsize len;
 
 		if (read_file(path, &text, &stamp) < 0)
 			continue;
 		if (store_parse(
-			g_bytes_get_data(text, &len), g_bytes_get_size(text), &app, &message) < 0)
+			g_bytes_get_data(text, NULL), g_bytes_get_size(text), &app, &message) < 0)
 			continue;
 		qubes_app_free(app);
 		return g_steal_pointer(&path);
@@ -484,26 +483,26 @@ make_fresh(struct store *store, char **ret_message)
 	return 0;
 }
 
+/* Reads and parses. -ENOENT, without a message, when there is no file. */
 static int
-load(struct store *store, char **ret_message)
+read_store(struct store *store, GBytes **ret_text, char **ret_message)
 {
 	g_autoptr(GBytes) text = NULL;
 	g_autofree char *why = NULL;
 	g_autofree char *good = NULL;
-	gsize len;
 	int r;
 
 	r = read_file(store->path, &text, &store->stamp);
 	if (r == -ENOENT)
-		return make_fresh(store, ret_message);
+		return r;
 	if (r < 0) {
 		*ret_message = g_strdup_printf("%s: %s", store->path,
 		    r == -ELOOP ? "a symbolic link; put the file itself there" : strerror(-r));
 		return r;
 	}
-	if (store_parse(g_bytes_get_data(text, &len), g_bytes_get_size(text), &store->app, &why) ==
+	if (store_parse(g_bytes_get_data(text, NULL), g_bytes_get_size(text), &store->app, &why) ==
 	    0) {
-		add_generation(store->backup_dir, text);
+		*ret_text = g_steal_pointer(&text);
 		return 0;
 	}
 	good = find_good_generation(store->backup_dir);
@@ -511,6 +510,19 @@ load(struct store *store, char **ret_message)
 	    g_strdup_printf("%s: %s; nothing was changed; the newest copy that loads: %s",
 		store->path, why, good != NULL ? good : "none");
 	return -EPROTO;
+}
+
+static int
+load(struct store *store, char **ret_message)
+{
+	g_autoptr(GBytes) text = NULL;
+	int r = read_store(store, &text, ret_message);
+
+	if (r == -ENOENT)
+		return make_fresh(store, ret_message);
+	if (r == 0)
+		add_generation(store->backup_dir, text);
+	return r;
 }
 
 static void
@@ -526,11 +538,10 @@ free_parts(struct store *store)
 	g_free(store);
 }
 
-int
-store_open(const char *path, struct store **ret, char **ret_message)
+static struct store *
+new_parts(const char *path)
 {
 	struct store *store = g_new0(struct store, 1);
-	int r;
 
 	store->path = g_strdup(path);
 	store->dir = g_path_get_dirname(path);
@@ -538,6 +549,29 @@ store_open(const char *path, struct store **ret, char **ret_message)
 	store->lock_fd = -1;
 	store->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	store->generation_us = g_get_monotonic_time();
+	return store;
+}
+
+int
+store_check(const char *path, struct qubes_app **ret, char **ret_message)
+{
+	struct store *store = new_parts(path);
+	g_autoptr(GBytes) text = NULL;
+	int r = read_store(store, &text, ret_message);
+
+	if (r == -ENOENT)
+		*ret_message = g_strdup_printf("%s: there is no store", path);
+	if (r == 0)
+		*ret = g_steal_pointer(&store->app);
+	free_parts(store);
+	return r;
+}
+
+int
+store_open(const char *path, struct store **ret, char **ret_message)
+{
+	struct store *store = new_parts(path);
+	int r;
 
 	if (g_mkdir_with_parents(store->dir, 0755) < 0) {
 		r = -errno;

@@ -42,6 +42,11 @@ struct store;
  * -EPROTO when the file is refused.
  */
 int store_open(const char *path, struct store **ret, char **ret_message);
+/*
+ * Reads without taking the lock and changes nothing. Returns 0 with the app, to be freed, or a
+ * negative errno with a sentence.
+ */
+int store_check(const char *path, struct qubes_app **ret, char **ret_message);
 /* Waits for the write under way and writes what is dirty; then frees the app too. */
 void store_free(struct store *store);
 struct qubes_app *store_app(const struct store *store); /* borrowed */

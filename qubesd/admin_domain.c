@@ -1,0 +1,282 @@
+/* Methods about whole qubes: listing, making and removing them, and the notes about them. */
+#include "qubesd/admin.h"
+#include "qubesd/admin_decode.h"
+#include "qubesd/admin_methods.h"
+#include "qubesd/notes.h"
+#include "qubesd/permission.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <string.h>
+
+#define PROTOCOL "ProtocolError"
+
+/* --- lists ---------------------------------------------------------------------------------- */
+
+void
+admin_class_list(struct admin_call *call)
+{
+	static const enum domain_class order[] = {DOMAIN_APP, DOMAIN_TEMPLATE, DOMAIN_STANDALONE,
+	    DOMAIN_ADMIN, DOMAIN_DISP, DOMAIN_REMOTE};
+	g_autoptr(GString) lines = g_string_new(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(order); i++)
+		g_string_append_printf(lines, "%s\n", domain_class_name(order[i]));
+	admin_call_reply(call, lines->str);
+}
+
+static void
+on_listed(GPtrArray *domains, void *data)
+{
+	struct admin_call *call = data;
+	g_autoptr(GString) lines = g_string_sized_new(96 * domains->len);
+
+	for (guint i = 0; i < domains->len; i++) {
+		const struct domain *domain = domains->pdata[i];
+
+		g_string_append(lines, domain_name(domain));
+		g_string_append(lines, " class=");
+		g_string_append(lines, domain_klass(domain));
+		g_string_append(lines, " state=");
+		g_string_append(lines, domain_power_state(domain));
+		g_string_append(lines, " uuid=");
+		g_string_append(lines, domain_uuid(domain));
+		g_string_append_c(lines, '\n');
+	}
+	g_ptr_array_unref(domains);
+	admin_call_reply_bytes(call, lines->str, lines->len);
+}
+
+static void
+unref_domain(void *domain)
+{
+	domain_unref(domain);
+}
+
+void
+admin_domain_list(struct admin_call *call)
+{
+	struct domain *dest = admin_call_dest(call);
+	GPtrArray *one;
+
+	if (domain_is_dom0(dest)) {
+		permission_filter_list(admin_policy(admin_call_admin(call)),
+		    admin_call_source(call), qubes_app_snapshot(admin_call_app(call)), on_listed,
+		    call);
+		return;
+	}
+	/* The policy has allowed this caller to ask about this qube. */
+	one = g_ptr_array_new_with_free_func(unref_domain);
+	g_ptr_array_add(one, domain_ref(dest));
+	on_listed(one, call);
+}
+
+/* --- making --------------------------------------------------------------------------------- */
+
+static bool
+takes_template(enum domain_class klass)
+{
+	return klass == DOMAIN_APP || klass == DOMAIN_DISP;
+}
+
+/* The template that the argument names, or the class's default; *ret may become NULL. */
+static bool
+find_template(struct admin_call *call, enum domain_class klass, struct domain **ret,
+    struct admin_error *error)
+{
+	struct qubes_app *app = admin_call_app(call);
+	const char *arg = admin_call_arg(call);
+	struct domain *template = NULL;
+
+	if (arg[0] != '\0') {
+		template = text_is_qube_name(arg) ? qubes_app_find(app, arg) : NULL;
+		if (template == NULL) {
+			g_autofree char *quoted = text_quote_string(arg);
+
+			return admin_error_set(
+			    error, "QubesVMNotFoundError", "No such domain: %s", quoted);
+		}
+	} else if (klass == DOMAIN_APP) {
+		template = qubes_app_reference(app, GLOBAL_DEFAULT_TEMPLATE);
+	}
+	*ret = template;
+	return true;
+}
+
+/* A root volume that is a snapshot lies in the pool of what it is a snapshot of. */
+static bool
+check_pools(const struct qubes_app *app, enum domain_class klass, const struct admin_create *create,
+    struct admin_error *error)
+{
+	const char *root = create->volume_pools[ADMIN_VOLUME_ROOT];
+	g_autofree char *template_pool = qubes_app_string(app, GLOBAL_DEFAULT_POOL_ROOT);
+
+	if (create->pool != NULL && qubes_app_pool(app, create->pool) == NULL)
+		return admin_error_set(error, "QubesException", "Unknown storage pool");
+	for (size_t i = 0; i < ADMIN_VOLUME_COUNT; i++) {
+		if (create->volume_pools[i] != NULL &&
+		    qubes_app_pool(app, create->volume_pools[i]) == NULL)
+			return admin_error_set(error, "QubesException", "Unknown storage pool");
+	}
+	if (root != NULL && takes_template(klass) && strcmp(root, template_pool) != 0)
+		return admin_error_set(error, "QubesException",
+		    "The root volume must be in the same pool as the template's");
+	return true;
+}
+
+/* The pools asked for, for the day when the volumes are made. */
+static void
+note_pools(struct domain *domain, const struct admin_create *create)
+{
+	g_autoptr(GString) xml = g_string_new(NULL);
+
+	for (size_t i = 0; i < ADMIN_VOLUME_COUNT; i++) {
+		const char *pool = create->volume_pools[i];
+
+		/* pool= is for what belongs to the qube itself; the kernel is everybody's. */
+		if (create->pool != NULL && i != ADMIN_VOLUME_KERNEL &&
+		    !(i == ADMIN_VOLUME_ROOT && takes_template(domain_class(domain))))
+			pool = create->pool;
+		if (pool != NULL)
+			g_string_append_printf(
+			    xml, "<volume name=\"%s\" pool=\"%s\"/>", admin_volume_names[i], pool);
+	}
+	if (xml->len > 0)
+		g_ptr_array_add(domain_raw(domain, DOMAIN_RAW_ELEMENTS),
+		    g_strdup_printf("<volume-config>%s</volume-config>", xml->str));
+}
+
+/* Step 10: what is named inside the request exists. */
+static bool
+create_domain(struct admin_call *call, enum domain_class klass, const struct admin_create *create,
+    struct admin_error *error)
+{
+	struct qubes_app *app = admin_call_app(call);
+	struct qubes_app_new_domain spec = {
+	    .klass = klass, .name = create->name, .creator = admin_call_source(call)};
+	struct domain *domain;
+
+	if (qubes_app_find(app, create->name) != NULL)
+		return admin_error_set(
+		    error, "QubesVMAlreadyExistsError", "Qube already exists: %s", create->name);
+	if (!find_template(call, klass, &spec.template, error))
+		return false;
+	spec.label = qubes_app_label(app, create->label);
+	if (spec.label == NULL)
+		return admin_error_set(error, "QubesLabelNotFoundError", "Label does not exist");
+	if (!check_pools(app, klass, create, error))
+		return false;
+	domain = qubes_app_create_domain(app, &spec, error);
+	if (domain == NULL)
+		return false;
+	note_pools(domain, create);
+	return true;
+}
+
+void
+admin_domain_create(struct admin_call *call)
+{
+	int variant = admin_call_method(call)->variant;
+	enum domain_class klass = (enum domain_class)(variant & ~ADMIN_IN_POOL);
+	struct admin_create create = {0};
+	struct admin_error error = {0};
+	bool ok;
+
+	if (!takes_template(klass) && admin_call_arg(call)[0] != '\0') {
+		admin_call_fail_with(
+		    call, PROTOCOL, "%s is not based on a template", domain_class_name(klass));
+		return;
+	}
+	ok = admin_decode_create(
+	    admin_call_payload(call), (variant & ADMIN_IN_POOL) != 0, &create, &error);
+	if (ok)
+		ok = create_domain(call, klass, &create, &error);
+	admin_create_clear(&create);
+	if (ok)
+		admin_call_commit(call, NULL);
+	else
+		admin_call_fail(call, &error);
+}
+
+void
+admin_domain_create_disposable(struct admin_call *call)
+{
+	struct domain *dest = admin_call_dest(call);
+	struct qubes_app_new_domain spec = {
+	    .klass = DOMAIN_DISP, .creator = admin_call_source(call), .auto_cleanup = true};
+	bool by_uuid = admin_payload_is(admin_call_payload(call), "uuid");
+	struct admin_error error = {0};
+	g_autofree char *reply = NULL;
+	struct domain *domain;
+
+	if (!by_uuid && !admin_payload_is(admin_call_payload(call), "")) {
+		admin_call_fail_with(call, PROTOCOL, "The payload may be: uuid");
+		return;
+	}
+	if (strcmp(admin_call_arg(call), "preload") == 0) {
+		admin_call_reply(call, NULL); /* no qube is started ahead of its use */
+		return;
+	}
+	if (admin_call_arg(call)[0] != '\0') {
+		admin_call_fail_with(call, "PermissionDenied", "The argument may be: preload");
+		return;
+	}
+	spec.template =
+	    domain_is_dom0(dest) ? domain_reference(spec.creator, PROPERTY_DEFAULT_DISPVM) : dest;
+	if (spec.template == NULL) {
+		admin_call_fail_with(call, "QubesException",
+		    "'%s' has no default_dispvm to make a disposable from",
+		    domain_name(spec.creator));
+		return;
+	}
+	domain = qubes_app_create_domain(admin_call_app(call), &spec, &error);
+	if (domain == NULL) {
+		admin_call_fail(call, &error);
+		return;
+	}
+	reply = by_uuid ? g_strconcat("uuid:", domain_uuid(domain), NULL)
+			: g_strdup(domain_name(domain));
+	admin_call_commit(call, reply);
+}
+
+void
+admin_domain_remove(struct admin_call *call)
+{
+	struct admin_error error = {0};
+
+	if (qubes_app_remove_domain(admin_call_app(call), admin_call_dest(call), &error))
+		admin_call_commit(call, NULL);
+	else
+		admin_call_fail(call, &error);
+}
+
+/* --- notes ---------------------------------------------------------------------------------- */
+
+static void
+on_notes(const char *text, const char *error, void *data)
+{
+	struct admin_call *call = data;
+
+	if (error != NULL)
+		admin_call_fail_with(call, "QubesException", "%s", error);
+	else
+		admin_call_reply(call, text);
+}
+
+void
+admin_notes_get(struct admin_call *call)
+{
+	notes_read(admin_call_dest(call), on_notes, call);
+}
+
+void
+admin_notes_set(struct admin_call *call)
+{
+	g_autofree char *text = admin_decode_notes(admin_call_payload(call));
+
+	if (strlen(text) > NOTES_MAX) {
+		admin_call_fail_with(call, PROTOCOL, "The notes are too long");
+		return;
+	}
+	notes_write(admin_call_dest(call), text, on_notes, call);
+}
