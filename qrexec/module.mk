@@ -20,3 +20,9 @@ qrexec-client-vm.src := qrexec/client_vm.c
 qrexec-client-vm.libs := $(qrexec_all)
 qrexec-fork-server.src := qrexec/fork_server.c
 qrexec-fork-server.libs := $(qrexec_all)
+
+programs += qrexec-daemon qrexec-disposable
+qrexec-daemon.src := $(addprefix qrexec/,daemon.c daemon_clients.c disposable.c policy_query.c trigger.c)
+qrexec-daemon.libs := $(qrexec_all)
+qrexec-disposable.src := qrexec/disposable_main.c
+qrexec-disposable.libs := $(qrexec_all)
