@@ -2,6 +2,7 @@
 
 #include "shared/admin_exchange.h"
 #include "shared/paths.h"
+#include "shared/role.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,8 +44,7 @@ client_new(const char *socket)
 
 	client->socket = socket != NULL ? g_strdup(socket) : path_qubesd_socket("qubesd.sock");
 	if (socket != NULL || g_getenv("QUBESD_SOCKET") != NULL ||
-	    g_file_test(client->socket, G_FILE_TEST_EXISTS) ||
-	    !g_file_test(program, G_FILE_TEST_IS_EXECUTABLE))
+	    !g_file_test(program, G_FILE_TEST_IS_EXECUTABLE) || role_is_trusted_side())
 		return client;
 	client->program = g_steal_pointer(&program);
 	g_clear_pointer(&client->socket, g_free);

@@ -32,8 +32,8 @@ struct client_call {
 };
 
 /*
- * socket forces the trusted side's way with that path; NULL: QUBESD_SOCKET, else qubesd's socket
- * where it is, else qrexec-client-vm where that is.
+ * socket forces the trusted side's way with that path, and so does QUBESD_SOCKET. Else role.h
+ * decides; without qrexec-client-vm it can only be the trusted side.
  */
 struct client *client_new(const char *socket);
 void client_free(struct client *client);

@@ -31,4 +31,4 @@ testtools += scripted_qubesd
 scripted_qubesd.src := tests/integration/scripted_qubesd.c
 scripted_qubesd.pkgs := glib-2.0
 
-integration += session_daemon tools_errors
+integration += session_daemon tools_errors tools_session
