@@ -110,14 +110,19 @@ describe(const struct gui_packet *packet)
 	return g_string_free(line, FALSE);
 }
 
+/* Takes over line. */
 static void
-on_packet(struct agent *agent, const struct gui_packet *packet)
+report(struct agent *agent, char *line)
 {
-	char *line = describe(packet);
-
 	puts(line);
 	fflush(stdout);
 	g_ptr_array_add(agent->received, line);
+}
+
+static void
+on_packet(struct agent *agent, const struct gui_packet *packet)
+{
+	report(agent, describe(packet));
 	if (packet->type == GUI_CONFIGURE && agent->answer)
 		send_message(agent, GUI_CONFIGURE, packet->window.id, packet->untrusted_body.raw,
 		    packet->untrusted_body.len);
@@ -131,8 +136,7 @@ finish_handshake(struct agent *agent)
 
 	if (!agent->handshake_done && gui_reader_take(agent->reader, bytes, len)) {
 		agent->handshake_done = true;
-		puts("connected");
-		fflush(stdout);
+		report(agent, g_strdup("connected"));
 	}
 	return agent->handshake_done;
 }
