@@ -37,3 +37,9 @@ tests += test_hypervisor_libvirt
 test_hypervisor_libvirt.src := tests/unit/test_hypervisor_libvirt.c
 test_hypervisor_libvirt.libs := hypervisor sandbox shared
 test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
+
+tests += test_lifecycle
+test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c qubesd/lifecycle.c \
+	qubesd/lifecycle_start.c qubesd/qrexec_child.c
+test_lifecycle.libs := qubesd-core sandbox shared
+test_lifecycle.pkgs := cmocka glib-2.0

@@ -1,0 +1,184 @@
+#include "tests/unit/hypervisor_double.h"
+
+#include <string.h>
+
+struct hypervisor {
+	char *kind;
+	hypervisor_event on_event;
+	void *data;
+	char *uuid; /* of the qube it was called for last */
+};
+
+struct hypervisor_double hypervisor_double;
+static struct hypervisor *last;
+
+void
+hypervisor_double_reset(void)
+{
+	struct hypervisor_double *d = &hypervisor_double;
+
+	if (d->calls != NULL)
+		g_string_free(d->calls, TRUE);
+	g_free(d->name);
+	g_free(d->private_dir);
+	g_free(d->private_source);
+	g_free(d->template_name);
+	memset(d, 0, sizeof(*d));
+	d->calls = g_string_new(NULL);
+}
+
+int
+hypervisor_new(const char *kind, hypervisor_event on_event, void *data, struct hypervisor **ret,
+    char **ret_error)
+{
+	if (strcmp(kind, "missing") == 0) {
+		*ret_error = g_strdup("it is missing");
+		return -1;
+	}
+	last = g_new0(struct hypervisor, 1);
+	last->kind = g_strdup(kind);
+	last->on_event = on_event;
+	last->data = data;
+	*ret = last;
+	return 0;
+}
+
+void
+hypervisor_free(struct hypervisor *hypervisor)
+{
+	g_free(hypervisor->uuid);
+	g_free(hypervisor->kind);
+	g_free(hypervisor);
+}
+
+const char *
+hypervisor_kind(const struct hypervisor *hypervisor)
+{
+	return hypervisor->kind;
+}
+
+bool
+hypervisor_has_vchan(const struct hypervisor *hypervisor)
+{
+	(void)hypervisor;
+	return hypervisor_double.has_vchan;
+}
+
+const char *
+hypervisor_vchan(const struct hypervisor *hypervisor)
+{
+	(void)hypervisor;
+	return "socket";
+}
+
+static void
+called(struct hypervisor *hypervisor, const char *what, const char *uuid, hypervisor_done done,
+    void *data)
+{
+	g_string_append_printf(hypervisor_double.calls, "%s ", what);
+	g_free(hypervisor->uuid);
+	hypervisor->uuid = g_strdup(uuid);
+	hypervisor_double.done = done;
+	hypervisor_double.data = data;
+}
+
+void
+hypervisor_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
+    hypervisor_done done, void *data)
+{
+	struct hypervisor_double *d = &hypervisor_double;
+
+	d->name = g_strdup(qube->name);
+	d->private_dir = g_strdup(qube->private_dir);
+	d->private_source = g_strdup(qube->private_source);
+	d->template_name = g_strdup(qube->template_name);
+	d->private_keep = qube->private_keep;
+	d->gui_domain = qube->gui_domain;
+	called(hypervisor, "start", qube->uuid, done, data);
+}
+
+void
+hypervisor_shutdown(
+    struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
+{
+	called(hypervisor, "shutdown", uuid, done, data);
+}
+
+void
+hypervisor_kill(struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
+{
+	called(hypervisor, "kill", uuid, done, data);
+}
+
+void
+hypervisor_pause(struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
+{
+	called(hypervisor, "pause", uuid, done, data);
+}
+
+void
+hypervisor_unpause(
+    struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
+{
+	called(hypervisor, "unpause", uuid, done, data);
+}
+
+enum hypervisor_state
+hypervisor_state(const struct hypervisor *hypervisor, const char *uuid)
+{
+	(void)hypervisor;
+	(void)uuid;
+	return hypervisor_double.state;
+}
+
+int64_t
+hypervisor_xid(const struct hypervisor *hypervisor, const char *uuid)
+{
+	(void)hypervisor;
+	(void)uuid;
+	return hypervisor_double.state == HYPERVISOR_HALTED ? -1 : 7;
+}
+
+int64_t
+hypervisor_started_us(const struct hypervisor *hypervisor, const char *uuid)
+{
+	(void)hypervisor;
+	(void)uuid;
+	return 1000000;
+}
+
+bool
+hypervisor_adopt(struct hypervisor *hypervisor, const char *uuid, const char *name)
+{
+	(void)hypervisor;
+	(void)uuid;
+	(void)name;
+	return hypervisor_double.adopts;
+}
+
+void
+hypervisor_usage(struct hypervisor *hypervisor, const char *uuid, struct hypervisor_usage *ret)
+{
+	(void)hypervisor;
+	(void)uuid;
+	ret->memory_kib = 1;
+}
+
+void
+hypervisor_double_tell(const char *uuid, enum hypervisor_state state)
+{
+	hypervisor_double.state = state;
+	last->on_event(last, uuid, state, last->data);
+}
+
+void
+hypervisor_double_answer(const char *error, enum hypervisor_state state)
+{
+	hypervisor_done done = g_steal_pointer(&hypervisor_double.done);
+	g_autofree char *uuid = g_strdup(last->uuid);
+	void *data = hypervisor_double.data;
+
+	if (error == NULL)
+		hypervisor_double_tell(uuid, state);
+	done(error, error == NULL ? 7 : -1, data);
+}

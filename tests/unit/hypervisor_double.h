@@ -1,0 +1,31 @@
+/*
+ * hypervisor_double - a hypervisor that does nothing but what the test says, in place of
+ * hypervisor.c. Its calls are kept until the test answers them.
+ */
+#ifndef TESTS_UNIT_HYPERVISOR_DOUBLE_H
+#define TESTS_UNIT_HYPERVISOR_DOUBLE_H
+
+#include "qubesd/hypervisor.h"
+
+struct hypervisor_double {
+	GString *calls; /* "start:NAME shutdown kill ..." */
+	bool has_vchan;
+	bool adopts;          /* what hypervisor_adopt() says */
+	hypervisor_done done; /* of the last call that has not been answered */
+	void *data;
+	/* copied from the last start */
+	char *name, *private_dir, *private_source, *template_name;
+	bool private_keep;
+	int64_t gui_domain;
+	enum hypervisor_state state;
+};
+
+extern struct hypervisor_double hypervisor_double;
+
+void hypervisor_double_reset(void);
+/* Answers the last call: the state is set and told, then done is called. error: nothing changes. */
+void hypervisor_double_answer(const char *error, enum hypervisor_state state);
+/* What happens without being asked. */
+void hypervisor_double_tell(const char *uuid, enum hypervisor_state state);
+
+#endif
