@@ -529,8 +529,8 @@ check_class(const struct qubes_app_new_domain *spec, struct admin_error *error)
 		if (!domain_bool(template, PROPERTY_TEMPLATE_FOR_DISPVMS) ||
 		    domain_is_broken(template))
 			return admin_error_set(error, "QubesException",
-			    "Refusing to make a disposable from a qube without "
-			    "template_for_dispvms");
+			    "Refusing to create a disposable from this qube, because "
+			    "template_for_dispvms=False");
 		return true;
 	case DOMAIN_TEMPLATE:
 	case DOMAIN_STANDALONE:
