@@ -164,7 +164,7 @@ passes_property(const struct ls_vm *vm, const char *name, const GPtrArray *wante
 static bool
 passes_yes_no(const struct ls_vm *vm, const char *feature, const char *wanted)
 {
-	const char *value = g_hash_table_lookup(vm->features, feature);
+	const char *value = ls_vm_feature(vm, feature);
 	bool on = g_strcmp0(value, "1") == 0 || g_strcmp0(value, "true") == 0;
 
 	return wanted == NULL || on == (wanted[0] == 'y');
@@ -193,8 +193,7 @@ passes_features(const struct ls_vm *vm, const GPtrArray *conditions)
 	for (guint i = 0; conditions != NULL && i < conditions->len; i++) {
 		g_autofree char *name = condition_name(conditions->pdata[i]);
 
-		if (!matches_condition(
-			conditions->pdata[i], g_hash_table_lookup(vm->features, name)))
+		if (!matches_condition(conditions->pdata[i], ls_vm_feature(vm, name)))
 			return false;
 	}
 	return true;
@@ -216,7 +215,7 @@ passes_prefs(const struct ls_vm *vm, const GPtrArray *conditions)
 static bool
 passes(const struct ls_options *options, const struct ls_vm *vm)
 {
-	const char *updates = g_hash_table_lookup(vm->features, "updates-available");
+	const char *updates = ls_vm_feature(vm, "updates-available");
 
 	return (options->classes == NULL ||
 		   is_among(options->classes, vm->vm->klass != NULL ? vm->vm->klass : "")) &&

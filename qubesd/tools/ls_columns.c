@@ -182,8 +182,7 @@ flag_of_property(const struct ls_vm *vm, const char *property, char flag)
 static char *
 cell_flags(const struct ls_vm *vm, const char *detail)
 {
-	const char *internal =
-	    vm->features != NULL ? g_hash_table_lookup(vm->features, "internal") : NULL;
+	const char *internal = ls_vm_feature(vm, "internal");
 	char flags[] = {flag_of_class(vm), flag_of_state(vm),
 	    flag_of_property(vm, "updateable", 'U'), flag_of_property(vm, "provides_network", 'N'),
 	    flag_of_property(vm, "installed_by_rpm", 'R'),
@@ -337,6 +336,12 @@ ls_vm_free(struct ls_vm *vm)
 	g_free(vm);
 }
 
+const char *
+ls_vm_feature(const struct ls_vm *vm, const char *name)
+{
+	return vm->features != NULL ? g_hash_table_lookup(vm->features, name) : NULL;
+}
+
 char *
 ls_vm_property(const struct ls_vm *vm, const char *name)
 {
@@ -392,13 +397,15 @@ take_replies(struct ls_vm *vm, struct client_call *call, const struct ls_needs *
 		vm->tags = call->ok ? client_lines(call->content) : NULL;
 		call++;
 	}
-	vm->volumes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+	if (needs->what & LS_VOLUMES)
+		vm->volumes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	for (size_t i = 0; needs->what & LS_VOLUMES && i < G_N_ELEMENTS(volumes); i++, call++) {
 		if (call->ok)
 			g_hash_table_insert(
 			    vm->volumes, (gpointer)volumes[i], g_steal_pointer(&call->content));
 	}
-	vm->features = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+	if (needs->features->len > 0)
+		vm->features = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	for (guint i = 0; i < needs->features->len; i++, call++) {
 		if (call->ok)
 			g_hash_table_insert(vm->features, needs->features->pdata[i],

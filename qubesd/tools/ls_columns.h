@@ -30,8 +30,8 @@ struct ls_vm {
 	const struct vm *vm;  /* borrowed */
 	char *properties;     /* reply of GetAll; NULL: not asked or refused */
 	char *state;          /* reply of CurrentState, or NULL */
-	GHashTable *volumes;  /* name -> reply of volume.Info */
-	GHashTable *features; /* name -> value; only those that exist */
+	GHashTable *volumes;  /* name -> reply of volume.Info; NULL: not asked */
+	GHashTable *features; /* name -> value, of those that exist; NULL: not asked */
 	char **tags;          /* NULL: not known */
 	char *gateway;        /* of its netvm, or NULL */
 };
@@ -59,6 +59,9 @@ void ls_needs_add_property(struct ls_needs *needs, const char *name);
 
 /* Asks for everything needed about each of vms (struct vm); an array of struct ls_vm. */
 GPtrArray *ls_gather(struct tool_run *run, const GPtrArray *vms, const struct ls_needs *needs);
+
+/* The value of a feature that was asked for; NULL when the qube has none. */
+const char *ls_vm_feature(const struct ls_vm *vm, const char *name);
 
 /* The value of a property, new; NULL when it is not known or has none. */
 char *ls_vm_property(const struct ls_vm *vm, const char *name);
