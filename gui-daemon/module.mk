@@ -17,3 +17,8 @@ testtools += frame_oracle
 frame_oracle.src := tests/integration/frame_oracle.c
 frame_oracle.pkgs := glib-2.0 x11 xdamage
 integration += gui_frames
+
+tests += test_gui_decode
+test_gui_decode.src := tests/unit/test_gui_decode.c
+test_gui_decode.libs := gui_protocol
+test_gui_decode.pkgs := cmocka
