@@ -22,3 +22,7 @@ tests += test_gui_decode
 test_gui_decode.src := tests/unit/test_gui_decode.c
 test_gui_decode.libs := gui_protocol
 test_gui_decode.pkgs := cmocka
+
+fuzzers += fuzz_gui
+fuzz_gui.src := tests/fuzz/fuzz_gui.c
+fuzz_gui.libs := gui_protocol
