@@ -3,6 +3,7 @@
  *
  * Exit status: 1 nothing was made; 2 wrong usage, or made but a property could not be set.
  */
+#include "qubesd/tools/clone.h"
 #include "qubesd/tools/properties.h"
 #include "qubesd/tools/tool.h"
 #include "qubesd/tools/vmnames.h"
@@ -42,7 +43,9 @@ static const struct option create_options[] = {
 
 /* What is to be made, after the options have been understood. */
 struct plan {
-	const char *name, *klass, *label, *template; /* borrowed; template may be NULL */
+	const char *name, *klass, *label; /* borrowed */
+	const char *template;             /* borrowed; NULL: the default, or none */
+	bool copies_template;             /* it starts as a copy and has no template */
 };
 
 static gint
@@ -148,15 +151,13 @@ make_plan(struct tool_run *run, const struct create_options *options, struct pla
 		     : options->disp     ? "DispVM"
 		     : options->klass    ? options->klass
 					 : "AppVM";
+	ret->copies_template = ret->template != NULL && strcmp(ret->klass, "StandaloneVM") == 0;
 	ret->label = options->label != NULL ? options->label : options->disp ? "red" : NULL;
 	if (ret->label == NULL)
 		return tool_usage_error(run, "--label is needed");
 	status = check_listed(run, "admin.label.List", ret->label, "label");
 	if (status == 0)
 		status = check_listed(run, "admin.vmclass.List", ret->klass, "class");
-	if (status == 0 && strcmp(ret->klass, "StandaloneVM") == 0 && ret->template != NULL)
-		return tool_usage_error(run,
-		    "a StandaloneVM has no template; make it without one and copy what it needs");
 	return status;
 }
 
@@ -181,7 +182,8 @@ create_qube(struct tool_run *run, const struct create_options *options, const st
 	g_autofree char *method =
 	    g_strdup_printf("admin.vm.Create%s.%s", in_pool ? "InPool" : "", plan->klass);
 	g_autofree char *payload = creation_payload(options, plan);
-	struct client_call call = tool_call(run, method, plan->template, "dom0", payload);
+	struct client_call call =
+	    tool_call(run, method, plan->copies_template ? NULL : plan->template, "dom0", payload);
 	int status = 0;
 
 	if (client_call_failed_with(&call, "") && client_call_found_nobody(&call))
@@ -192,6 +194,23 @@ create_qube(struct tool_run *run, const struct create_options *options, const st
 	}
 	client_clear(&call, 1);
 	return status;
+}
+
+/* All or nothing: half a copy is removed again. */
+static int
+copy_template(struct tool_run *run, const struct plan *plan)
+{
+	g_autofree char *error = clone_contents(run, plan->template, plan->name, false);
+	struct client_call call;
+
+	if (error == NULL)
+		return 0;
+	tool_say("app: Error creating VM: %s", error);
+	call = tool_call(run, "admin.vm.Remove", NULL, plan->name, NULL);
+	if (!call.ok)
+		tool_say("app: Error removing VM %s: %s", plan->name, call.message);
+	client_clear(&call, 1);
+	return TOOL_FAILED;
 }
 
 /* One by one, in the order given; a failure does not stop the others. */
@@ -231,6 +250,8 @@ create_main(struct tool_run *run, void *data)
 	if (status != 0 || options->dry_run)
 		return status;
 	status = create_qube(run, options, &plan);
+	if (status == 0 && plan.copies_template)
+		status = copy_template(run, &plan);
 	if (status != 0)
 		return status;
 	return set_properties(run, plan.name, options->properties);

@@ -1,5 +1,5 @@
 programs += qvm
-qvm.src := $(addprefix qubesd/tools/,main.c check.c client.c create.c features.c ls.c ls_columns.c \
+qvm.src := $(addprefix qubesd/tools/,main.c check.c client.c clone.c create.c features.c ls.c ls_columns.c \
 	options.c pause.c prefs.c properties.c remove.c run.c run_call.c show.c shutdown.c start.c \
 	tags.c tool.c vmexec.c vmnames.c)
 qvm.libs := shared
