@@ -43,3 +43,7 @@ test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c
 	qubesd/lifecycle_start.c qubesd/qrexec_child.c
 test_lifecycle.libs := qubesd-core sandbox shared
 test_lifecycle.pkgs := cmocka glib-2.0
+
+testtools += sandbox_probe
+sandbox_probe.src := tests/integration/sandbox_probe.c
+integration += sandbox_isolation sandbox_lifecycle
