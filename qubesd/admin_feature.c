@@ -81,18 +81,18 @@ check_address(const char *name, const char *value, struct admin_error *error)
 	return true;
 }
 
+/* "max", "threshold": digits; "delay": any number. Other names have no rule of their own. */
 static bool
 check_preload(const char *name, const char *value, struct admin_error *error)
 {
-	bool negative = strcmp(name, "delay") == 0;
+	bool any = strcmp(name, "delay") == 0;
 	char *end;
-	double number;
 
-	if (value[0] == '\0')
+	if (value[0] == '\0' ||
+	    (!any && strcmp(name, "max") != 0 && strcmp(name, "threshold") != 0))
 		return true;
-	number = g_ascii_strtod(value, &end);
-	if (*end != '\0' || g_ascii_isspace(value[0]) || number != number ||
-	    (!negative && strspn(value, "0123456789") != strlen(value)))
+	(void)g_ascii_strtod(value, &end);
+	if (*end != '\0' || value[strspn(value, any ? "-.0123456789" : "0123456789")] != '\0')
 		return refuse(error, "Not a number");
 	return true;
 }

@@ -16,3 +16,18 @@ qubesd.src := qubesd/main.c
 qubesd.libs := qubesd-core hypervisor sandbox vchan shared
 qubesd-query.src := qubesd/query.c
 qubesd-query.libs := shared
+
+admin-tests-src := tests/unit/admin_fixture.c tests/unit/lifecycle_double.c
+tests += test_admin_decode test_admin
+test_admin_decode.src := tests/unit/test_admin_decode.c qubesd/admin_decode.c qubesd/admin_error.c \
+	qubesd/grammar.c
+test_admin_decode.libs := shared
+test_admin_decode.pkgs := cmocka glib-2.0
+test_admin.src := tests/unit/test_admin.c $(admin-tests-src)
+test_admin.libs := qubesd-core shared
+test_admin.pkgs := cmocka
+
+tests += test_store
+test_store.src := tests/unit/test_store.c tests/unit/lifecycle_double.c
+test_store.libs := qubesd-core shared
+test_store.pkgs := cmocka
