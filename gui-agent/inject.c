@@ -64,8 +64,8 @@ keep_repeat_off(const struct inject *inject)
 static void
 watch_keyboard(const struct inject *inject)
 {
-	XkbSelectEventDetails(inject->display->x, XkbUseCoreKbd, XkbControlsNotify,
-	    XkbRepeatKeysMask, XkbRepeatKeysMask);
+	XkbSelectEvents(
+	    inject->display->x, XkbUseCoreKbd, XkbControlsNotifyMask, XkbControlsNotifyMask);
 	keep_repeat_off(inject);
 }
 

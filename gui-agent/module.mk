@@ -18,3 +18,12 @@ test_keys.src := tests/unit/test_keys.c gui-agent/keys.c
 test_keys.pkgs := cmocka
 test_guest_conf.src := tests/unit/test_guest_conf.c gui-agent/guest_conf.c gui-agent/layout.c
 test_guest_conf.pkgs := cmocka glib-2.0
+
+testtools += fake_daemon x_client
+fake_daemon.src := tests/integration/fake_daemon.c
+fake_daemon.libs := vchan gui_protocol shared
+fake_daemon.pkgs := glib-2.0
+x_client.src := tests/integration/x_client.c
+x_client.pkgs := glib-2.0 x11
+
+integration += gui_agent_session gui_agent_trace
