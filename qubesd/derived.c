@@ -67,6 +67,18 @@ static const enum property_id template_defaults[] = {
     PROPERTY_VIRT_MODE,
 };
 
+static bool
+comes_from_template(const struct domain *domain, enum property_id id)
+{
+	for (size_t i = 0; domain_template(domain) != NULL && i < G_N_ELEMENTS(template_defaults);
+	     i++) {
+		if (template_defaults[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Qubes that take the value from their template hear of it when the template does. */
 static void
 on_global_changed(struct qubes_app *app, const char *name)
 {
@@ -76,8 +88,11 @@ on_global_changed(struct qubes_app *app, const char *name)
 		if (strcmp(property_global_table[global_defaults[i].global].name, name) != 0)
 			continue;
 		domains = qubes_app_snapshot(app);
-		for (guint k = 0; k < domains->len; k++)
-			property_derived_reset(domains->pdata[k], global_defaults[i].property);
+		for (guint k = 0; k < domains->len; k++) {
+			if (!comes_from_template(domains->pdata[k], global_defaults[i].property))
+				property_derived_reset(
+				    domains->pdata[k], global_defaults[i].property);
+		}
 	}
 }
 
@@ -235,8 +250,9 @@ apply_rules(struct qubes_app *app, const struct event *event, const char *proper
 	}
 	if (domain != NULL && g_str_has_prefix(event->name, creator_event))
 		on_creator_tag(domain, event->name + strlen(creator_event));
-	if (event->about != NULL && strcmp(event->name, "domain-add") == 0)
-		refresh_mirror_tags(event->about);
+	/* Not at domain-add: nobody is to hear of the tags of a qube before he has heard of it. */
+	if (domain != NULL && strcmp(event->name, "domain-create-on-disk") == 0)
+		refresh_mirror_tags(domain);
 }
 
 static bool

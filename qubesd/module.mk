@@ -31,3 +31,11 @@ tests += test_store
 test_store.src := tests/unit/test_store.c tests/unit/lifecycle_double.c
 test_store.libs := qubesd-core shared
 test_store.pkgs := cmocka
+
+tests += test_property test_events
+test_property.src := tests/unit/test_property.c $(admin-tests-src)
+test_property.libs := qubesd-core shared
+test_property.pkgs := cmocka
+test_events.src := tests/unit/test_events.c $(admin-tests-src)
+test_events.libs := qubesd-core shared
+test_events.pkgs := cmocka
