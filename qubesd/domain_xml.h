@@ -4,7 +4,7 @@
  * Pure: values in, text out, written by libxml2's writer and never pasted. What a value may hold is
  * checked here once more, because some come from clients of the Admin API: a byte that XML 1.0
  * cannot carry (controls, broken UTF-8) is an error, everything else is escaped.
- * Parts:  a table says which part of the description which driver gets (docs/qubesd.md, "XML").
+ * Parts:  a table says which part of the description which driver gets (docs/lifecycle.md, "XML").
  * Mark:   every description of ours carries metadata in DOMAIN_XML_NAMESPACE; a libvirt domain
  *         without it is somebody else's, whatever its name or UUID.
  */

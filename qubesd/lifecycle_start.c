@@ -1,6 +1,6 @@
 /*
  * The start of a qube: a table of steps, walked until one waits. Each step that fails leaves its
- * reason, and run_fail() undoes what was done. Order of steps and events: docs/qubesd.md, "Start".
+ * reason, and run_fail() undoes what was done. Order of steps and events: docs/lifecycle.md, "Start".
  */
 #include "qubesd/lifecycle_run.h"
 #include "shared/log.h"
