@@ -136,19 +136,20 @@ main(int argc, char **argv)
 {
 	struct arguments arguments = {.domain = -1};
 	struct agent_options options = {0};
-	g_autofree char *conf_path = path_in_runtime_dir("guest.conf");
+	g_autofree char *conf_path = path_in_runtime_dir("guest.conf"), *display = NULL;
 	g_autoptr(GHashTable) conf = NULL;
 
 	log_init("qubes-gui");
 	if (!read_arguments(argc, argv, &arguments))
 		return EXIT_FAILURE;
+	display = arguments.display;
 	conf = guest_conf_read(conf_path);
 	log_set_debug(
 	    !arguments.quiet &&
 	    (arguments.verbose || g_strcmp0(g_hash_table_lookup(conf, "debug"), "1") == 0));
 	if (!choose_domain(&arguments, conf, &options.gui_domain))
 		return EXIT_FAILURE;
-	options.display = arguments.display;
+	options.display = display;
 	options.layout = g_hash_table_lookup(conf, "keyboard-layout");
 	options.locks_only = arguments.locks_only && !arguments.all_modifiers;
 	options.manual_redirect = arguments.manual_redirect;
