@@ -57,10 +57,6 @@ run_call_argv(const struct run_call *call, const char *program)
 	if (call->just_exec)
 		add(argv, "-e");
 	add_pair(argv, "-p", call->prefix);
-	if (call->connect_seconds > 0) {
-		add(argv, "-w");
-		g_ptr_array_add(argv, g_strdup_printf("%d", call->connect_seconds));
-	}
 	add(argv, command);
 	return finish(argv);
 }

@@ -22,8 +22,7 @@ struct run_call {
 	const char *prefix;  /* goes to the service before stdin; or NULL */
 	const char *local_command; /* connected to the service instead of our stdin and stdout */
 	enum run_filter filter_stdout, filter_stderr;
-	bool just_exec;      /* do not wait, no input, no output */
-	int connect_seconds; /* time for the connection; 0: the default */
+	bool just_exec; /* do not wait, no input, no output */
 };
 
 /* Through qrexec-client on the trusted side. To be freed with g_strfreev(). */

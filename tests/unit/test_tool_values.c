@@ -234,7 +234,6 @@ the_command_line_of_qrexec_client_follows_the_call(void **state)
 	    .local_command = "cat",
 	    .filter_stdout = RUN_FILTER_ON,
 	    .filter_stderr = RUN_FILTER_ON,
-	    .connect_seconds = 30,
 	};
 	const struct run_call service = {
 	    .target = "work", .service = "qubes.StartApp+xterm", .just_exec = true};
@@ -245,7 +244,7 @@ the_command_line_of_qrexec_client_follows_the_call(void **state)
 
 	(void)state;
 	assert_argv(run_call_argv(&full, "qrexec-client"),
-	    "qrexec-client|-d|work|-t|-T|-l|cat|-p|ls; exit\n|-w|30|root:QUBESRPC qubes.VMShell+ "
+	    "qrexec-client|-d|work|-t|-T|-l|cat|-p|ls; exit\n|root:QUBESRPC qubes.VMShell+ "
 	    "dom0");
 	assert_argv(run_call_argv(&service, "c"),
 	    "c|-d|work|-e|DEFAULT:QUBESRPC qubes.StartApp+xterm dom0");
