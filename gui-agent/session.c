@@ -92,7 +92,7 @@ static void
 start_server(struct session *session)
 {
 	g_autofree char *program = path_program("qrexec-fork-server");
-	const char *const argv[] = {program, NULL};
+	const char *const argv[] = {program, "--foreground", NULL};
 
 	(void)start_child(session, argv, on_server_end);
 }
