@@ -5,13 +5,13 @@
 #include "prompt/queue.h"
 #include "prompt/request_decode.h"
 #include "shared/log.h"
+#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -245,55 +245,20 @@ on_incoming(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-static bool
-somebody_answers(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool answers =
-	    fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return answers;
-}
-
-static int
-bind_socket(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat state;
-	int fd, r;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	if (lstat(path, &state) == 0) {
-		if (!S_ISSOCK(state.st_mode))
-			return -EEXIST;
-		if (somebody_answers(&address))
-			return -EADDRINUSE;
-		if (unlink(path) < 0)
-			return -errno;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && chmod(path, 0660) == 0 &&
-	    listen(fd, BACKLOG) == 0)
-		return fd;
-	r = -errno;
-	close(fd);
-	return r;
-}
-
 int
 agent_new(const char *path, struct agent **ret)
 {
 	struct agent *agent;
-	int fd = bind_socket(path);
+	int fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG);
 
 	if (fd < 0)
 		return fd;
+	if (chmod(path, 0660) < 0) { /* the daemon may run as another user of our group */
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
 	agent = g_new0(struct agent, 1);
 	agent->fd = fd;
 	agent->path = g_strdup(path);

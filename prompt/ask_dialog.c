@@ -55,12 +55,25 @@ give_answer(struct ask_dialog *dialog, enum answer answer)
 		    dialog->data);
 }
 
-/* A click of a button of the pointer, not sent by another program. */
+/* Keys, buttons and focus that another program sent; what the server sends lacks that mark. */
+static GdkFilterReturn
+drop_sent_input(GdkXEvent *x_event, GdkEvent *event, gpointer data)
+{
+	const XEvent *sent = (const XEvent *)x_event;
+
+	(void)event;
+	(void)data;
+	return sent->xany.send_event && sent->type >= KeyPress && sent->type <= FocusOut
+		   ? GDK_FILTER_REMOVE
+		   : GDK_FILTER_CONTINUE;
+}
+
+/* A click of a button of the pointer, and not an action of some tool. */
 static bool
 is_real_click(void)
 {
 	GdkEvent *event = gtk_get_current_event();
-	bool real = event != NULL && event->type == GDK_BUTTON_RELEASE && !event->any.send_event;
+	bool real = event != NULL && event->type == GDK_BUTTON_RELEASE;
 
 	if (event != NULL)
 		gdk_event_free(event);
@@ -213,8 +226,6 @@ on_key_pressed(GtkWidget *widget, GdkEventKey *event, gpointer data)
 	bool ours;
 
 	(void)widget;
-	if (event->send_event)
-		return GDK_EVENT_STOP;
 	arming_touch(&dialog->arming);
 	answer = meaning_of(dialog, event->keyval, &ours);
 	if (!ours)
@@ -233,8 +244,6 @@ on_key_released(GtkWidget *widget, GdkEventKey *event, gpointer data)
 	enum answer answer = dialog->pressed;
 
 	(void)widget;
-	if (event->send_event)
-		return GDK_EVENT_STOP;
 	arming_touch(&dialog->arming);
 	if (answer == ANSWER_NONE || event->hardware_keycode != dialog->pressed_keycode)
 		return GDK_EVENT_PROPAGATE;
@@ -265,8 +274,6 @@ on_button(GtkWidget *widget, GdkEventButton *event, gpointer data)
 	struct ask_dialog *dialog = data;
 
 	(void)widget;
-	if (event->send_event)
-		return GDK_EVENT_STOP;
 	arming_touch(&dialog->arming);
 	if (event->type == GDK_BUTTON_PRESS)
 		take_focus_without_manager(dialog);
@@ -566,7 +573,8 @@ ask_dialog_new(const struct ask_request *request, ask_dialog_done done, void *da
 	set_up_source(GTK_WIDGET(gtk_builder_get_object(builder, "source")), request);
 	set_up_operation(builder, request);
 	set_up_optional(builder, "relay", request->relay);
-	set_up_optional(builder, "asked_for", request->requested_target);
+	if (strcmp(request->requested_target, "@default") != 0)
+		set_up_optional(builder, "asked_for", request->requested_target);
 	set_up_error(dialog, builder);
 	set_up_target(dialog);
 	set_accessible(dialog->entry, "Target", "Where the operation goes");
@@ -574,6 +582,7 @@ ask_dialog_new(const struct ask_request *request, ask_dialog_done done, void *da
 
 	gtk_window_set_default(GTK_WINDOW(dialog->window), dialog->cancel);
 	gtk_widget_grab_focus(dialog->entry);
+	gdk_window_add_filter(NULL, drop_sent_input, NULL);
 	show(dialog->window);
 	dialog->look_timer = g_timeout_add(LOOK_MS, on_look, dialog);
 	return dialog;
@@ -585,6 +594,7 @@ ask_dialog_free(struct ask_dialog *dialog)
 	if (dialog == NULL)
 		return;
 	g_source_remove(dialog->look_timer);
+	gdk_window_remove_filter(NULL, drop_sent_input, NULL);
 	g_signal_handlers_disconnect_by_data(dialog->window, dialog);
 	g_signal_handlers_disconnect_by_data(dialog->entry, dialog);
 	gtk_widget_destroy(dialog->window);

@@ -2,6 +2,7 @@
 
 #include "qrexec/policy/call_decode.h"
 #include "shared/paths.h"
+#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,21 +196,16 @@ on_writable(gint fd, GIOCondition condition, gpointer data)
 static int
 connect_to(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, r;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
+	r = unix_socket_connect(fd, path);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
 }
 
 static int

@@ -1,14 +1,13 @@
 #include "qrexec/policy/server.h"
 
 #include "shared/log.h"
-#include "shared/text.h"
+#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -283,42 +282,14 @@ on_incoming(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-static bool
-somebody_answers(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool answers =
-	    fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-			   errno == EAGAIN);
-
-	if (fd >= 0)
-		close(fd);
-	return answers;
-}
-
+/* Only the group may use it besides us: whoever asks learns what policy allows. */
 static int
-bind_socket(const char *path)
+listen_at(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat state;
-	int fd, r;
+	int fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG);
+	int r;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	if (lstat(path, &state) == 0) {
-		if (!S_ISSOCK(state.st_mode))
-			return -EEXIST;
-		if (somebody_answers(&address))
-			return -EADDRINUSE;
-		if (unlink(path) < 0)
-			return -errno;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && chmod(path, 0660) == 0 &&
-	    listen(fd, BACKLOG) == 0)
+	if (fd < 0 || chmod(path, 0660) == 0)
 		return fd;
 	r = -errno;
 	close(fd);
@@ -329,7 +300,7 @@ int
 server_listen(struct server *server, enum server_socket kind, const char *path)
 {
 	struct listener *listener = &server->listeners[kind];
-	int fd = bind_socket(path);
+	int fd = listen_at(path);
 
 	if (fd < 0)
 		return fd;
