@@ -1,6 +1,6 @@
 programs += qvm
 qvm.src := $(addprefix qubesd/tools/,main.c check.c client.c clone.c create.c features.c ls.c ls_columns.c \
-	options.c pause.c prefs.c properties.c remove.c run.c run_call.c show.c shutdown.c start.c \
+	options.c pause.c prefs.c properties.c remove.c run.c run_call.c run_service.c show.c shutdown.c start.c \
 	tags.c tool.c vmexec.c vmnames.c)
 qvm.libs := shared
 
@@ -23,7 +23,7 @@ test_session.pkgs := cmocka
 test_tool_options.src := tests/unit/test_tool_options.c qubesd/tools/options.c
 test_tool_options.pkgs := cmocka glib-2.0
 test_tool_values.src := tests/unit/test_tool_values.c $(addprefix qubesd/tools/,client.c options.c \
-	properties.c run_call.c show.c tool.c vmexec.c)
+	properties.c run_call.c run_service.c show.c tool.c vmexec.c)
 test_tool_values.libs := shared
 test_tool_values.pkgs := cmocka
 

@@ -83,17 +83,11 @@ property_error(struct tool_run *run, const struct client_call *call)
 	return tool_error(run, "%s", call->message);
 }
 
-static const char *
-destination(const char *dest)
-{
-	return dest != NULL ? dest : "dom0";
-}
-
 static int
 get_property(struct tool_run *run, const char *dest, const char *name)
 {
 	struct client_call call =
-	    tool_call(run, PROPERTY_METHOD(dest, "Get"), name, destination(dest), NULL);
+	    tool_call(run, PROPERTY_METHOD(dest, "Get"), name, property_destination(dest), NULL);
 	struct property *property = call.ok ? property_parse(name, call.content) : NULL;
 	int status = 0;
 
@@ -112,7 +106,7 @@ static int
 set_property(struct tool_run *run, const char *dest, const char *name, const char *value)
 {
 	struct client_call call = tool_call(run, PROPERTY_METHOD(dest, "Set"), name,
-	    destination(dest), property_set_value(run, dest, name, value));
+	    property_destination(dest), property_set_value(run, dest, name, value));
 	int status = call.ok ? 0 : property_error(run, &call);
 
 	client_clear(&call, 1);
@@ -123,7 +117,7 @@ static int
 reset_property(struct tool_run *run, const char *dest, const char *name)
 {
 	struct client_call call =
-	    tool_call(run, PROPERTY_METHOD(dest, "Reset"), name, destination(dest), NULL);
+	    tool_call(run, PROPERTY_METHOD(dest, "Reset"), name, property_destination(dest), NULL);
 	int status = call.ok ? 0 : property_error(run, &call);
 
 	client_clear(&call, 1);
@@ -149,7 +143,7 @@ static int
 collect_help(struct tool_run *run, const char *dest, GTree *helps)
 {
 	struct client_call list =
-	    tool_call(run, PROPERTY_METHOD(dest, "List"), NULL, destination(dest), NULL);
+	    tool_call(run, PROPERTY_METHOD(dest, "List"), NULL, property_destination(dest), NULL);
 	g_autofree struct client_call *calls = NULL;
 	g_auto(GStrv) names = NULL;
 	guint count = 0;
@@ -165,7 +159,7 @@ collect_help(struct tool_run *run, const char *dest, GTree *helps)
 			calls[count++] =
 			    (struct client_call){.method = PROPERTY_METHOD(dest, "Help"),
 				.arg = names[i],
-				.dest = destination(dest)};
+				.dest = property_destination(dest)};
 	}
 	client_run(run->client, calls, count);
 	for (guint i = 0; i < count; i++)

@@ -128,8 +128,8 @@ property_method(const char *dest, const char *vm_method, const char *global_meth
 	return dest != NULL ? vm_method : global_method;
 }
 
-static const char *
-destination(const char *dest)
+const char *
+property_destination(const char *dest)
 {
 	return dest != NULL ? dest : "dom0";
 }
@@ -139,7 +139,7 @@ static int
 read_one_by_one(struct tool_run *run, const char *dest, GPtrArray **ret)
 {
 	struct client_call list =
-	    tool_call(run, PROPERTY_METHOD(dest, "List"), NULL, destination(dest), NULL);
+	    tool_call(run, PROPERTY_METHOD(dest, "List"), NULL, property_destination(dest), NULL);
 	g_autoptr(GPtrArray) properties = properties_new();
 	g_autofree struct client_call *calls = NULL;
 	g_auto(GStrv) names = NULL;
@@ -158,7 +158,7 @@ read_one_by_one(struct tool_run *run, const char *dest, GPtrArray **ret)
 	for (guint i = 0; i < count; i++)
 		calls[i] = (struct client_call){.method = PROPERTY_METHOD(dest, "Get"),
 		    .arg = names[i],
-		    .dest = destination(dest)};
+		    .dest = property_destination(dest)};
 	client_run(run->client, calls, count);
 	for (guint i = 0; i < count; i++) {
 		struct property *property =
@@ -176,7 +176,7 @@ int
 properties_read(struct tool_run *run, const char *dest, GPtrArray **ret)
 {
 	struct client_call call =
-	    tool_call(run, PROPERTY_METHOD(dest, "GetAll"), NULL, destination(dest), NULL);
+	    tool_call(run, PROPERTY_METHOD(dest, "GetAll"), NULL, property_destination(dest), NULL);
 	int status = 0;
 
 	if (call.ok)
@@ -199,7 +199,7 @@ property_set_value(struct tool_run *run, const char *dest, const char *name, con
 
 	if (strcmp(value, "none") != 0)
 		return value;
-	call = tool_call(run, PROPERTY_METHOD(dest, "Get"), name, destination(dest), NULL);
+	call = tool_call(run, PROPERTY_METHOD(dest, "Get"), name, property_destination(dest), NULL);
 	if (call.ok)
 		property = property_parse(name, call.content);
 	holds_qube = property != NULL && strcmp(property->type, "vm") == 0;

@@ -50,6 +50,9 @@ const char *property_set_value(
 /* The method's name for a qube or, with dest NULL, for the global properties. */
 const char *property_method(const char *dest, const char *vm_method, const char *global_method);
 
+/* The qube itself, or with NULL the one that answers for the global properties. */
+const char *property_destination(const char *dest);
+
 #define PROPERTY_METHOD(dest, verb)                                                                \
 	property_method(dest, "admin.vm.property." verb, "admin.property." verb)
 

@@ -9,9 +9,9 @@
  */
 #include "qubesd/tools/properties.h"
 #include "qubesd/tools/run_call.h"
+#include "qubesd/tools/run_service.h"
 #include "qubesd/tools/show.h"
 #include "qubesd/tools/tool.h"
-#include "qubesd/tools/vmexec.h"
 #include "qubesd/tools/vmnames.h"
 
 #include "shared/paths.h"
@@ -71,22 +71,17 @@ static const struct option run_options[] = {
     {0},
 };
 
-/* What is known of a qube for choosing the service. */
-struct traits {
-	bool gui, vmexec, root_exec, root_shell;
-	char *default_user; /* owned */
-};
-
 /* One qube to run in. */
 struct target {
 	char *name;          /* owned; NULL: a disposable that is not there yet */
 	char *shown;         /* owned: for people, "@dispvm:NAME" for a disposable */
 	const struct vm *vm; /* borrowed; NULL for disposables */
 	bool made;           /* a disposable of ours, to be ended */
-	struct traits traits;
-	GPid pid;   /* of the running call; 0: none */
-	int result; /* exit status */
-	bool over;  /* there is nothing to be run any more */
+	struct run_traits traits;
+	char *default_user; /* owned; NULL: not known */
+	GPid pid;           /* of the running call; 0: none */
+	int result;         /* exit status */
+	bool over;          /* there is nothing to be run any more */
 };
 
 /* The whole run. */
@@ -361,27 +356,27 @@ wants_gui(const struct runner *runner, const char *guivm, const struct client_ca
 }
 
 static void
-read_traits(struct runner *runner, const char *name, struct traits *ret)
+read_traits(struct runner *runner, struct target *target)
 {
 	static const char get[] = "admin.vm.property.Get";
 	static const char check[] = "admin.vm.feature.CheckWithTemplate";
 	struct client_call calls[] = {
-	    {.method = get, .arg = "guivm", .dest = name},
-	    {.method = get, .arg = "default_user", .dest = name},
-	    {.method = check, .arg = "gui", .dest = name},
-	    {.method = check, .arg = "vmexec", .dest = name},
-	    {.method = check, .arg = "supported-rpc.qubes.VMRootExec", .dest = name},
-	    {.method = check, .arg = "supported-rpc.qubes.VMRootShell", .dest = name},
+	    {.method = get, .arg = "guivm", .dest = target->name},
+	    {.method = get, .arg = "default_user", .dest = target->name},
+	    {.method = check, .arg = "gui", .dest = target->name},
+	    {.method = check, .arg = "vmexec", .dest = target->name},
+	    {.method = check, .arg = "supported-rpc.qubes.VMRootExec", .dest = target->name},
+	    {.method = check, .arg = "supported-rpc.qubes.VMRootShell", .dest = target->name},
 	};
 	g_autofree char *guivm = NULL;
 
 	client_run(runner->run->client, calls, G_N_ELEMENTS(calls));
 	guivm = property_value(&calls[0]);
-	ret->default_user = property_value(&calls[1]);
-	ret->gui = wants_gui(runner, guivm, &calls[2]);
-	ret->vmexec = feature_is_on(&calls[3], false);
-	ret->root_exec = feature_is_on(&calls[4], false);
-	ret->root_shell = feature_is_on(&calls[5], false);
+	target->default_user = property_value(&calls[1]);
+	target->traits.gui = wants_gui(runner, guivm, &calls[2]);
+	target->traits.vmexec = feature_is_on(&calls[3], false);
+	target->traits.root_exec = feature_is_on(&calls[4], false);
+	target->traits.root_shell = feature_is_on(&calls[5], false);
 	client_clear(calls, G_N_ELEMENTS(calls));
 }
 
@@ -390,63 +385,6 @@ static bool
 is_just_exec(const struct runner *runner, const struct target *target)
 {
 	return runner->local && !runner->options->pass_io && !target->made;
-}
-
-/* The strings of one call, which struct run_call borrows. */
-struct call_texts {
-	char *service, *command, *prefix;
-};
-
-static void
-choose_program_service(
-    const struct runner *runner, const struct target *target, struct call_texts *ret)
-{
-	bool as_root = g_strcmp0(runner->options->user, "root") == 0;
-	g_autofree char *encoded = vmexec_encode(runner->command);
-	const char *name = "qubes.VMExec";
-
-	if (as_root && target->traits.root_exec)
-		name = "qubes.VMRootExec";
-	else if (target->made && target->traits.gui)
-		name = "qubes.VMExecGUI";
-	ret->service = g_strconcat(name, "+", encoded, NULL);
-}
-
-static void
-choose_shell_service(const struct runner *runner, const struct target *target, const char *command,
-    struct call_texts *ret)
-{
-	bool as_root = g_strcmp0(runner->options->user, "root") == 0;
-
-	if (is_just_exec(runner, target)) {
-		ret->command = g_strdup(command);
-		return;
-	}
-	if (as_root && target->traits.root_shell)
-		ret->service = g_strdup("qubes.VMRootShell");
-	else if (target->made && target->traits.gui)
-		ret->service = g_strdup("qubes.VMShell+WaitForSession");
-	else
-		ret->service = g_strdup("qubes.VMShell");
-	ret->prefix = g_strdup_printf("%s; exit\n", command);
-}
-
-static void
-choose_service(const struct runner *runner, const struct target *target, struct call_texts *ret)
-{
-	bool as_program = runner->options->no_shell || runner->command[1] != NULL;
-	g_autofree char *quoted = NULL;
-
-	if (runner->options->service) {
-		ret->service = g_strdup(runner->command[0]);
-	} else if (as_program && target->traits.vmexec) {
-		choose_program_service(runner, target, ret);
-	} else if (as_program) {
-		quoted = vmexec_quote(runner->command);
-		choose_shell_service(runner, target, quoted, ret);
-	} else {
-		choose_shell_service(runner, target, runner->command[0], ret);
-	}
 }
 
 static enum run_filter
@@ -473,7 +411,7 @@ static void
 wait_for_session(struct runner *runner, struct target *target)
 {
 	const char *user =
-	    runner->options->user != NULL ? runner->options->user : target->traits.default_user;
+	    runner->options->user != NULL ? runner->options->user : target->default_user;
 	g_autofree char *prefix = g_strdup_printf("%s\n", user != NULL ? user : "user");
 	const struct run_call call = {
 	    .target = target->name,
@@ -490,22 +428,30 @@ static void
 start_command(struct runner *runner, struct target *target)
 {
 	const struct run_options *options = runner->options;
+	const struct run_wish wish = {
+	    .words = runner->command,
+	    .is_service = options->service,
+	    .no_shell = options->no_shell,
+	    .as_root = g_strcmp0(options->user, "root") == 0,
+	    .disposable = options->dispvm != NULL,
+	    .just_exec = is_just_exec(runner, target),
+	};
 	GSpawnChildSetupFunc setup = NULL;
-	struct call_texts texts = {0};
+	struct run_service service;
 	g_auto(GStrv) argv = NULL;
 	struct run_call call;
 
-	choose_service(runner, target, &texts);
+	run_service_choose(&wish, &target->traits, &service);
 	call = (struct run_call){
 	    .target = target->name,
 	    .user = options->user,
-	    .service = texts.service,
-	    .command = texts.command,
-	    .prefix = texts.prefix,
+	    .service = service.service,
+	    .command = service.command,
+	    .prefix = service.prefix,
 	    .local_command = options->local_command,
 	    .filter_stdout = filter_for(runner, stdout),
 	    .filter_stderr = filter_for(runner, stderr),
-	    .just_exec = is_just_exec(runner, target),
+	    .just_exec = wish.just_exec,
 	};
 	argv = argv_for(runner, &call);
 	if (!options->pass_io)
@@ -514,9 +460,7 @@ start_command(struct runner *runner, struct target *target)
 		setup = before_exec_without_stdin;
 	if (spawn(argv, setup, target))
 		watch(runner, target);
-	g_free(texts.service);
-	g_free(texts.command);
-	g_free(texts.prefix);
+	run_service_clear(&service);
 }
 
 /* A step for every qube that still has something to run. */
@@ -533,7 +477,7 @@ static void
 learn_traits(struct runner *runner, struct target *target)
 {
 	if (runner->local)
-		read_traits(runner, target->name, &target->traits);
+		read_traits(runner, target);
 	else
 		target->traits.gui = runner->options->gui == YES;
 	if (target->traits.gui && !target->made && !is_interrupted(runner))
@@ -720,7 +664,7 @@ runner_fini(struct runner *runner)
 	for (guint i = 0; i < runner->target_count; i++) {
 		g_free(runner->targets[i].name);
 		g_free(runner->targets[i].shown);
-		g_free(runner->targets[i].traits.default_user);
+		g_free(runner->targets[i].default_user);
 	}
 	g_free(runner->targets);
 	g_free(runner->command);

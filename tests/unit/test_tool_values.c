@@ -1,5 +1,6 @@
 #include "qubesd/tools/properties.h"
 #include "qubesd/tools/run_call.h"
+#include "qubesd/tools/run_service.h"
 #include "qubesd/tools/show.h"
 #include "qubesd/tools/vmexec.h"
 #include "tests/unit/unit.h"
@@ -215,6 +216,51 @@ quoted_words_survive_a_shell(void **state)
 }
 
 static void
+assert_choice(struct run_wish wish, struct run_traits traits, const char *expected)
+{
+	struct run_service service;
+	g_autofree char *got = NULL;
+
+	run_service_choose(&wish, &traits, &service);
+	got = g_strdup_printf("%s|%s|%s", service.service != NULL ? service.service : "-",
+	    service.prefix != NULL ? service.prefix : "-",
+	    service.command != NULL ? service.command : "-");
+	assert_string_equal(got, expected);
+	run_service_clear(&service);
+}
+
+static void
+the_service_follows_from_wish_and_qube(void **state)
+{
+	static const char *const one[] = {"ls; id", NULL};
+	static const char *const two[] = {"ls", "-l", NULL};
+	const struct run_traits plain = {0};
+	const struct run_traits all = {
+	    .gui = true, .vmexec = true, .root_exec = true, .root_shell = true};
+
+	(void)state;
+	assert_choice((struct run_wish){.words = one}, plain, "qubes.VMShell|ls; id; exit\n|-");
+	assert_choice((struct run_wish){.words = one, .just_exec = true}, all, "-|-|ls; id");
+	assert_choice((struct run_wish){.words = one, .is_service = true}, all, "ls; id|-|-");
+	assert_choice((struct run_wish){.words = one, .as_root = true}, all,
+	    "qubes.VMRootShell|ls; id; exit\n|-");
+	assert_choice((struct run_wish){.words = one, .as_root = true}, plain,
+	    "qubes.VMShell|ls; id; exit\n|-");
+	assert_choice((struct run_wish){.words = one, .disposable = true}, all,
+	    "qubes.VMShell+WaitForSession|ls; id; exit\n|-");
+	assert_choice(
+	    (struct run_wish){.words = one, .no_shell = true}, all, "qubes.VMExec+ls-3B-20id|-|-");
+	assert_choice((struct run_wish){.words = two}, plain, "qubes.VMShell|'ls' '-l'; exit\n|-");
+	assert_choice((struct run_wish){.words = two, .just_exec = true}, plain, "-|-|'ls' '-l'");
+	assert_choice(
+	    (struct run_wish){.words = two, .just_exec = true}, all, "qubes.VMExec+ls+--l|-|-");
+	assert_choice(
+	    (struct run_wish){.words = two, .disposable = true}, all, "qubes.VMExecGUI+ls+--l|-|-");
+	assert_choice(
+	    (struct run_wish){.words = two, .as_root = true}, all, "qubes.VMRootExec+ls+--l|-|-");
+}
+
+static void
 assert_argv(char **argv, const char *expected)
 {
 	g_autofree char *joined = g_strjoinv("|", argv);
@@ -284,6 +330,7 @@ main(void)
 	    cmocka_unit_test(svc_14_vmexec_encodes_every_byte_as_the_rule_says),
 	    cmocka_unit_test(svc_14_vmexec_round_trips_every_byte),
 	    cmocka_unit_test(quoted_words_survive_a_shell),
+	    cmocka_unit_test(the_service_follows_from_wish_and_qube),
 	    cmocka_unit_test(the_command_line_of_qrexec_client_follows_the_call),
 	    cmocka_unit_test(inside_a_qube_the_call_goes_through_qrexec_client_vm),
 	};
