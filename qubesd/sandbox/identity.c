@@ -161,7 +161,7 @@ single_identity(enum identity_kind kind, uid_t id)
 	return identity;
 }
 
-int
+void
 identity_choose(uint32_t qid, struct identity *ret)
 {
 	uid_t first = IDENTITY_FIRST + qid * IDENTITY_COUNT;
@@ -179,7 +179,6 @@ identity_choose(uint32_t qid, struct identity *ret)
 		*ret = single_identity(IDENTITY_SINGLE, range.user);
 	else if (id_exists(IDENTITY_SINGLE_FIRST + qid))
 		*ret = single_identity(IDENTITY_SINGLE, IDENTITY_SINGLE_FIRST + qid);
-	else
-		return -EPERM;
-	return 0;
+	else /* a root without any other id is an ordinary user of the system around it */
+		*ret = single_identity(IDENTITY_OWN, geteuid());
 }

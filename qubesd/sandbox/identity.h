@@ -5,7 +5,8 @@
  *         0..16383. Inside there is a root (for services that ask for another user) that is nobody
  *         outside. The user namespace is made here and entered before bubblewrap starts.
  * SINGLE  started as root where the kernel refuses ranges: one host id of its own, inside 1000.
- * OWN     started by an ordinary user: that user's id, inside 1000. All qubes share it.
+ * OWN     started by an ordinary user (or by a root who has no other ids): that user's id, inside
+ *         1000. All qubes share it.
  *
  * The ids lie above those that systemd gives to containers, and below 2^31.
  */
@@ -35,11 +36,8 @@ struct identity {
 	uid_t user;              /* host id of the inside user 1000 */
 };
 
-/*
- * Chooses for a qube; tries a range once, in a child that ends again. Returns 0, or -EPERM when
- * we are root and no id other than our own exists.
- */
-int identity_choose(uint32_t qid, struct identity *ret);
+/* Chooses for a qube; tries a range once, in a child that ends again. */
+void identity_choose(uint32_t qid, struct identity *ret);
 
 /* Services can have another user than 1000. */
 bool identity_is_privileged(const struct identity *identity);

@@ -6,7 +6,7 @@ sandbox.src := $(addprefix qubesd/sandbox/,bwrap_args.c cgroup.c console.c etc_f
 sandbox.pkgs := glib-2.0 libseccomp
 
 programs += bordure-sandbox
-bordure-sandbox.src := qubesd/sandbox/main.c qubesd/sandbox/sandbox.c
+bordure-sandbox.src := $(addprefix qubesd/sandbox/,main.c check.c sandbox.c)
 bordure-sandbox.libs := sandbox vchan shared
 bordure-sandbox.pkgs := glib-2.0 jansson
 
@@ -16,7 +16,8 @@ bordure-init.libs := shared
 bordure-init.pkgs := glib-2.0
 
 hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvirt.c \
-	hypervisor_sandbox.c libvirt_worker.c lifecycle.c lifecycle_start.c qrexec_child.c)
+	hypervisor_sandbox.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_start.c \
+	qrexec_child.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
 
 tests += test_guest_conf test_sandbox_seccomp test_sandbox_tree test_domain_xml
@@ -40,7 +41,7 @@ test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
 
 tests += test_lifecycle
 test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c qubesd/lifecycle.c \
-	qubesd/lifecycle_start.c qubesd/qrexec_child.c
+	qubesd/lifecycle_calls.c qubesd/lifecycle_start.c qubesd/qrexec_child.c
 test_lifecycle.libs := qubesd-core sandbox shared
 test_lifecycle.pkgs := cmocka glib-2.0
 

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -38,7 +39,6 @@
 #define REGION_BYTES (UINT64_C(512) << 20)
 #define REGION_BYTES_MIN (UINT64_C(1) << 20)
 #define REGION_BYTES_MAX (UINT64_C(4) << 30)
-#define NO_BWRAP "bubblewrap is not installed: there is no bwrap in PATH (apt install bubblewrap)"
 
 struct pipe_pair {
 	int in, out; /* to read from, to write to; -1 = closed */
@@ -156,12 +156,14 @@ make_folder(struct sandbox *sandbox)
 static int
 make_identity(struct sandbox *sandbox)
 {
-	int r = identity_choose(sandbox->options->qid, &sandbox->identity);
+	const char *name = sandbox->options->name;
 
-	if (r < 0)
-		fail(sandbox, "no host uid can be had for a sandbox: give this user namespace more "
-			      "ids, or start as an ordinary user");
-	return r;
+	identity_choose(sandbox->options->qid, &sandbox->identity);
+	if (sandbox->identity.kind == IDENTITY_SINGLE)
+		log_info("%s: ranges of uids are refused here: all of it runs as one user", name);
+	else if (sandbox->identity.kind == IDENTITY_OWN && geteuid() == 0)
+		log_warn("%s: there are no uids but root's here: all qubes share it", name);
+	return 0;
 }
 
 static int
@@ -299,6 +301,24 @@ keep_across_exec(int fd)
 	(void)fcntl(fd, F_SETFD, 0);
 }
 
+/*
+ * No core dumps: the program that takes them runs outside, with rights, and would be fed by the
+ * qube. (The value 1 also stops those that go to a pipe.) And when memory is short, qubes go first.
+ */
+static void
+child_limits(void)
+{
+	static const char score[] = "500";
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) < 0)
+		log_warn("core dumps are not off: %s", g_strerror(errno));
+	if (fd < 0 || write(fd, score, sizeof(score) - 1) < 0)
+		log_debug("the score for a lack of memory stays");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void
 child_run(struct sandbox *sandbox, const char *bwrap, int mapped, int go)
 {
@@ -312,6 +332,7 @@ child_run(struct sandbox *sandbox, const char *bwrap, int mapped, int go)
 	dup2(null, STDIN_FILENO);
 	dup2(sandbox->console_pipe.out, STDOUT_FILENO);
 	dup2(sandbox->console_pipe.out, STDERR_FILENO);
+	child_limits();
 	if (geteuid() == 0)
 		child_stage(sandbox);
 	r = bwrap_args_new(bwrap, sandbox->options, &sandbox->identity, &sandbox->stage,
@@ -535,7 +556,7 @@ make_and_run(struct sandbox *sandbox)
 	int r;
 
 	if (bwrap == NULL) {
-		fail(sandbox, NO_BWRAP);
+		fail(sandbox, "%s", SANDBOX_NO_BWRAP);
 		return -ENOENT;
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
@@ -627,62 +648,4 @@ sandbox_clean(uint32_t xid)
 		remove_all(&state, true);
 	sandbox_state_clear(&state);
 	return r;
-}
-
-/* ---- can it be done here? ------------------------------------------------------------------ */
-
-static bool
-sysctl_is(const char *path, const char *value)
-{
-	g_autofree char *text = NULL;
-
-	return g_file_get_contents(path, &text, NULL, NULL) && strcmp(g_strstrip(text), value) == 0;
-}
-
-/* The kernel says only "no"; these are the known reasons. */
-static char *
-namespace_advice(const char *said)
-{
-	/* clang-format off */
-	static const struct {
-		const char *path, *value, *advice;
-	} switches[] = {
-		{ "/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1" },
-		{ "/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000" },
-		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-		  "sysctl kernel.apparmor_restrict_unprivileged_userns=0" },
-	};
-	/* clang-format on */
-
-	for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
-		if (sysctl_is(switches[i].path, switches[i].value))
-			return g_strdup_printf("user namespaces are refused here: run \"%s\" (%s)",
-			    switches[i].advice, said);
-	return g_strdup_printf(
-	    "no sandbox can be made here: bubblewrap says \"%s\". In a container, "
-	    "allow it user namespaces and an unmasked /proc",
-	    said);
-}
-
-char *
-sandbox_check(void)
-{
-	g_autofree char *bwrap = g_find_program_in_path("bwrap");
-	/* clang-format off */
-	const char *argv[] = { bwrap, "--unshare-all", "--unshare-user", "--uid", "1000",
-		"--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true", NULL };
-	/* clang-format on */
-	g_autofree char *said = NULL;
-	g_autoptr(GError) error = NULL;
-	int status;
-
-	if (bwrap == NULL)
-		return g_strdup(NO_BWRAP);
-	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL,
-		&said, &status, &error))
-		return g_strdup(error->message);
-	if (g_spawn_check_wait_status(status, NULL))
-		return NULL;
-	g_strdelimit(g_strstrip(said), "\n", ' ');
-	return namespace_advice(said);
 }

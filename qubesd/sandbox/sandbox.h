@@ -6,6 +6,9 @@
 
 #include "qubesd/sandbox/options.h"
 
+#define SANDBOX_NO_BWRAP                                                                           \
+	"bubblewrap is not installed: there is no bwrap in PATH (apt install bubblewrap)"
+
 /*
  * Makes the sandbox, tells status_fd "ready XID\n" or "error SENTENCE\n", stays until the sandbox
  * ends, and removes what was made. Returns the exit status of the program.
