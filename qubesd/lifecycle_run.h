@@ -73,6 +73,9 @@ void run_halted(struct run *run);
 struct hypervisor *lifecycle_hypervisor(
     struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error);
 
+/* False for dom0, qubes elsewhere, and entries of the store that cannot be used. */
+bool lifecycle_has_machine(const struct domain *domain);
+
 /* The qrexec-daemon of a run; adopting finds the one that survived. */
 void run_qrexec_start(struct run *run);
 void run_qrexec_adopt(struct run *run);

@@ -1,0 +1,320 @@
+/*
+ * What clients of the Admin API ask of a qube: checks first, each with the class of error that
+ * docs/lifecycle.md names, then one call of the hypervisor, and the answer when it is time.
+ */
+#include "qubesd/lifecycle_run.h"
+#include "shared/log.h"
+
+struct answer {
+	lifecycle_done done;
+	void *data;
+	struct admin_error error; /* name NULL: success */
+};
+
+static gboolean
+on_answer(gpointer data)
+{
+	struct answer *answer = data;
+
+	answer->done(answer->error.name != NULL ? &answer->error : NULL, answer->data);
+	admin_error_clear(&answer->error);
+	g_free(answer);
+	return G_SOURCE_REMOVE;
+}
+
+/* In the next turn of the loop; error is taken over. */
+static void
+answer_later(lifecycle_done done, void *data, struct admin_error error)
+{
+	struct answer *answer = g_new0(struct answer, 1);
+
+	answer->done = done;
+	answer->data = data;
+	answer->error = error;
+	g_idle_add(on_answer, answer);
+}
+
+/* The message is the qube's name and what. */
+static void
+refuse(const struct domain *domain, lifecycle_done done, void *data, const char *class,
+    const char *what)
+{
+	struct admin_error error = {0};
+
+	error.name = class;
+	error.message = g_strdup_printf("%s %s", domain_name(domain), what);
+	answer_later(done, data, error);
+}
+
+/* dom0, qubes elsewhere, and entries that cannot be used have no machine. */
+static bool
+check_machine(
+    const struct domain *domain, lifecycle_done done, void *data, const char *class_for_dom0)
+{
+	if (lifecycle_has_machine(domain))
+		return true;
+	if (domain_is_broken(domain))
+		refuse(domain, done, data, "QubesVMError",
+		    "cannot be used: its entry in the store is broken");
+	else
+		refuse(domain, done, data, class_for_dom0,
+		    "is no qube that this machine can start or stop");
+	return false;
+}
+
+static gboolean
+on_begin(gpointer data)
+{
+	struct run *run = data;
+
+	run_continue(run);
+	return G_SOURCE_REMOVE;
+}
+
+void
+lifecycle_start(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct admin_error none = {0};
+	struct run *run;
+
+	if (!check_machine(domain, done, data, "QubesVMNotHaltedError"))
+		return;
+	run = run_find(lifecycle, domain);
+	if (run == NULL) {
+		run = run_new(lifecycle, domain);
+		run_waiter_add(run->start_waiters, done, data);
+		g_idle_add(on_begin, run);
+	} else if (run->phase == RUN_STARTING) {
+		run_waiter_add(run->start_waiters, done, data);
+	} else if (run->phase == RUN_FAILING || run->shutting_down) {
+		run_waiter_add(run->restart_waiters, done, data);
+	} else {
+		answer_later(done, data, none);
+	}
+}
+
+/* A running qube that needs this one for something. */
+static const struct domain *
+user_of(const struct lifecycle *lifecycle, const struct domain *domain, enum property_id id)
+{
+	const GPtrArray *domains = qubes_app_domains(lifecycle->app);
+
+	for (guint i = 0; i < domains->len; i++) {
+		const struct domain *user = domains->pdata[i];
+
+		if (user != domain && !domain_is_dom0(user) &&
+		    lifecycle_is_active(lifecycle, user) && domain_reference(user, id) == domain)
+			return user;
+	}
+	return NULL;
+}
+
+static bool
+check_unused(
+    const struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error)
+{
+	static const struct {
+		enum property_id id;
+		const char *class, *what;
+	} uses[] = {
+	    {PROPERTY_NETVM, "QubesVMInUseError", "network"},
+	    {PROPERTY_AUDIOVM, "QubesVMInUseError", "audio"},
+	    {PROPERTY_GUIVM, "QubesVMError", "GUI"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(uses); i++) {
+		const struct domain *user = user_of(lifecycle, domain, uses[i].id);
+
+		if (user != NULL)
+			return admin_error_set(error, uses[i].class,
+			    "%s is the %s qube of %s, which runs", domain_name(domain),
+			    uses[i].what, domain_name(user));
+	}
+	return true;
+}
+
+/* The hypervisor's answer to a call that needs no more than that. */
+struct request {
+	lifecycle_done done;
+	void *data;
+};
+
+static void
+on_request_done(const char *message, int64_t xid, void *data)
+{
+	struct request *request = data;
+	struct admin_error error = {0};
+
+	(void)xid;
+	if (message != NULL)
+		admin_error_set(&error, "QubesException", "%s", message);
+	request->done(message != NULL ? &error : NULL, request->data);
+	admin_error_clear(&error);
+	g_free(request);
+}
+
+static struct request *
+request_new(lifecycle_done done, void *data)
+{
+	struct request *request = g_new0(struct request, 1);
+
+	request->done = done;
+	request->data = data;
+	return request;
+}
+
+/* It may have decided not to follow: whoever waited for the end, or to start it again, is told. */
+static gboolean
+on_shutdown_timeout(gpointer data)
+{
+	struct run *run = data;
+	struct admin_error error = {0};
+
+	run->shutdown_timer = 0;
+	run->shutting_down = false;
+	admin_error_set(&error, "QubesVMShutdownTimeoutError", "%s did not shut down in time",
+	    domain_name(run->domain));
+	run_waiters_tell(run->shutdown_waiters, &error);
+	run_waiters_tell(run->restart_waiters, NULL);
+	admin_error_clear(&error);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+begin_shutdown(struct run *run)
+{
+	int64_t timeout_s = domain_int(run->domain, PROPERTY_SHUTDOWN_TIMEOUT);
+
+	run->shutting_down = true;
+	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+	run->shutdown_timer =
+	    g_timeout_add_seconds((guint)MAX(timeout_s, 1), on_shutdown_timeout, run);
+}
+
+static void
+on_nobody_waits(const struct admin_error *error, void *data)
+{
+	(void)data;
+	if (error != NULL)
+		log_warn("shutdown: %s", error->message);
+}
+
+void
+lifecycle_shutdown(struct lifecycle *lifecycle, struct domain *domain, bool force, bool wait,
+    lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+	struct admin_error error = {0};
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || !run->spawned) {
+		refuse(domain, done, data, "QubesVMNotStartedError", "is not running");
+		return;
+	}
+	if (run->paused && !force) {
+		refuse(domain, done, data, "QubesVMNotRunningError", "is paused");
+		return;
+	}
+	if ((!force && !check_unused(lifecycle, domain, &error)) ||
+	    !event_ask(lifecycle->app, domain, &error, "domain-pre-shutdown", "force",
+		force ? "True" : "False", NULL)) {
+		event_fire(lifecycle->app, domain, "domain-shutdown-failed", "reason",
+		    error.message, NULL);
+		answer_later(done, data, error);
+		return;
+	}
+	if (run->paused) { /* it cannot hear */
+		lifecycle_kill(lifecycle, domain, done, data);
+		return;
+	}
+	begin_shutdown(run);
+	if (wait) {
+		run_waiter_add(run->shutdown_waiters, done, data);
+		done = on_nobody_waits;
+		data = NULL;
+	}
+	hypervisor_shutdown(
+	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+}
+
+/* A kill that is under way, by name: its run may be over when the answer comes. */
+struct killing {
+	struct lifecycle *lifecycle; /* borrowed */
+	char *uuid;                  /* owned */
+};
+
+/* The good answer is the halt itself. A bad one may mean that it had halted before. */
+static void
+on_kill_done(const char *message, int64_t xid, void *data)
+{
+	struct killing *killing = data;
+	struct run *run = g_hash_table_lookup(killing->lifecycle->runs, killing->uuid);
+	struct admin_error error = {0};
+
+	(void)xid;
+	if (message != NULL && run != NULL) {
+		if (hypervisor_state(run->hypervisor, killing->uuid) == HYPERVISOR_HALTED) {
+			run_halted(run);
+		} else {
+			admin_error_set(&error, "QubesException", "%s", message);
+			run_waiters_tell(run->stop_waiters, &error);
+		}
+	}
+	admin_error_clear(&error);
+	g_free(killing->uuid);
+	g_free(killing);
+}
+
+void
+lifecycle_kill(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+	struct killing *killing;
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || run->hypervisor == NULL) {
+		refuse(domain, done, data, "QubesVMNotStartedError", "is not running");
+		return;
+	}
+	run->shutting_down = true;
+	run_waiter_add(run->stop_waiters, done, data);
+	killing = g_new0(struct killing, 1);
+	killing->lifecycle = lifecycle;
+	killing->uuid = g_strdup(domain_uuid(domain));
+	hypervisor_kill(run->hypervisor, domain_uuid(domain), on_kill_done, killing);
+}
+
+void
+lifecycle_pause(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || !run->spawned || run->paused) {
+		refuse(domain, done, data, "QubesVMNotRunningError", "is not running");
+		return;
+	}
+	event_fire(lifecycle->app, domain, "domain-pre-paused", NULL);
+	hypervisor_pause(
+	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+}
+
+void
+lifecycle_unpause(
+    struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
+{
+	struct run *run = run_find(lifecycle, domain);
+
+	if (!check_machine(domain, done, data, "QubesVMError"))
+		return;
+	if (run == NULL || !run->paused) {
+		refuse(domain, done, data, "QubesVMNotPausedError", "is not paused");
+		return;
+	}
+	event_fire(lifecycle->app, domain, "domain-pre-unpaused", NULL);
+	hypervisor_unpause(
+	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+}
