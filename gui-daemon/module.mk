@@ -26,3 +26,4 @@ test_gui_decode.pkgs := cmocka
 fuzzers += fuzz_gui
 fuzz_gui.src := tests/fuzz/fuzz_gui.c
 fuzz_gui.libs := gui_protocol
+integration += gui_input
