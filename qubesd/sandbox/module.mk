@@ -34,6 +34,14 @@ test_domain_xml.src := tests/unit/test_domain_xml.c
 test_domain_xml.libs := hypervisor sandbox vchan shared
 test_domain_xml.pkgs := cmocka glib-2.0 libxml-2.0
 
+tests += test_sandbox_args test_sandbox_console
+test_sandbox_args.src := tests/unit/test_sandbox_args.c
+test_sandbox_args.libs := sandbox shared
+test_sandbox_args.pkgs := cmocka glib-2.0
+test_sandbox_console.src := tests/unit/test_sandbox_console.c
+test_sandbox_console.libs := sandbox shared
+test_sandbox_console.pkgs := cmocka glib-2.0
+
 tests += test_hypervisor_libvirt
 test_hypervisor_libvirt.src := tests/unit/test_hypervisor_libvirt.c
 test_hypervisor_libvirt.libs := hypervisor sandbox shared

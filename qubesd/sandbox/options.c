@@ -19,6 +19,15 @@ is_user_name(const char *name)
 }
 
 static bool
+is_class(const char *klass)
+{
+	for (const char *p = klass; *p != '\0'; p++)
+		if (!g_ascii_isalpha(*p))
+			return false;
+	return klass[0] != '\0';
+}
+
+static bool
 is_absolute(const char *path)
 {
 	return path != NULL && g_path_is_absolute(path);
@@ -90,7 +99,7 @@ sandbox_options_check_start(const struct sandbox_options *options, char **ret_er
 		wrong = "--name";
 	else if (options->uuid == NULL || !text_is_uuid(options->uuid))
 		wrong = "--uuid";
-	else if (options->klass == NULL || !g_ascii_isalpha(options->klass[0]))
+	else if (options->klass == NULL || !is_class(options->klass))
 		wrong = "--class";
 	else if (options->qid == 0)
 		wrong = "--qid";
