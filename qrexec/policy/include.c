@@ -26,8 +26,8 @@ struct frame {
 };
 
 struct loader {
-	const struct policy_places *places;
-	struct policy *policy; /* owned until it is done */
+	const struct policy_places *places; /* NULL: one text alone */
+	struct policy *policy;              /* owned until it is done */
 	struct policy_load_error *error;
 	struct policy_load_notes *notes;
 	const char *base; /* what relative paths are relative to */
@@ -533,18 +533,27 @@ static const statement_handler statement_handlers[] = {
 /* --- files ---------------------------------------------------------------------------------- */
 
 static int
+take_statement(struct loader *loader, const struct frame *frame, const struct reading *reading,
+    const struct policy_statement *statement)
+{
+	if (statement->kind != POLICY_RULE && loader->places == NULL)
+		return refuse(loader, -EINVAL, frame->file, frame->line, "no directives here");
+	return statement_handlers[statement->kind](loader, frame, reading, statement);
+}
+
+static int
 load_statements(struct loader *loader, struct frame *frame, const struct reading *reading,
-    const GByteArray *bytes)
+    const char *bytes, size_t len)
 {
 	struct policy_parser parser;
 	struct policy_statement statement;
 	int r;
 
-	policy_parser_init(&parser, reading->format, reading->service, reading->argument,
-	    (const char *)bytes->data, bytes->len);
+	policy_parser_init(
+	    &parser, reading->format, reading->service, reading->argument, bytes, len);
 	while ((r = policy_parser_next(&parser, &statement)) > 0) {
 		frame->line = parser.line;
-		r = statement_handlers[statement.kind](loader, frame, reading, &statement);
+		r = take_statement(loader, frame, reading, &statement);
 		if (r < 0)
 			break;
 	}
@@ -613,7 +622,7 @@ load_file(struct loader *loader, const struct frame *parent, const char *path,
 	r = check_chain(loader, &frame);
 	if (r < 0)
 		return r;
-	return load_statements(loader, &frame, reading, bytes);
+	return load_statements(loader, &frame, reading, (const char *)bytes->data, bytes->len);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -697,6 +706,27 @@ policy_load(const struct policy_places *places, struct policy **ret,
 
 	*error = (struct policy_load_error){0};
 	r = load_all(&loader);
+	if (r < 0) {
+		policy_free(loader.policy);
+		return r;
+	}
+	*ret = loader.policy;
+	return 0;
+}
+
+int
+policy_load_text(const char *name, const char *text, size_t len, struct policy **ret,
+    struct policy_load_error *error)
+{
+	struct policy_load_notes notes;
+	struct loader loader = {.policy = policy_new(), .error = error, .notes = &notes};
+	struct frame frame = {.file = name};
+	int r;
+
+	*error = (struct policy_load_error){0};
+	policy_load_notes_init(&notes);
+	r = load_statements(&loader, &frame, &reading_rules, text, len);
+	policy_load_notes_fini(&notes);
 	if (r < 0) {
 		policy_free(loader.policy);
 		return r;

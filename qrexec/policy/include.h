@@ -65,4 +65,11 @@ void policy_load_notes_fini(struct policy_load_notes *notes);
 int policy_load(const struct policy_places *places, struct policy **ret,
     struct policy_load_error *error, struct policy_load_notes *notes);
 
+/*
+ * The rules of one text alone, without any file: directives are errors. name stands for the file in
+ * rules and errors. As policy_load() otherwise.
+ */
+int policy_load_text(const char *name, const char *text, size_t len, struct policy **ret,
+    struct policy_load_error *error);
+
 #endif

@@ -28,3 +28,11 @@ policy_fake_qubesd.pkgs := glib-2.0
 policy_fake_agent.src := tests/integration/policy_fake_agent.c
 policy_fake_agent.pkgs := glib-2.0
 integration += policy_daemon
+
+tests += test_policy_parse test_policy_load
+test_policy_parse.src := tests/unit/test_policy_parse.c
+test_policy_parse.libs := policy shared
+test_policy_parse.pkgs := cmocka
+test_policy_load.src := tests/unit/test_policy_load.c
+test_policy_load.libs := policy-decider policy shared
+test_policy_load.pkgs := cmocka
