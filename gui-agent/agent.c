@@ -64,6 +64,7 @@ on_x_turn_end(void *data)
 {
 	struct agent *agent = data;
 
+	xwatch_on_turn_end(agent->watch);
 	surface_export_finish(agent->export);
 	surface_export_start(agent->export);
 	link_flush(agent->link);

@@ -9,13 +9,17 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define RESTART_MS 1000
+#define RESTART_MS 1000 /* at first; twice as long each time */
+#define RESTART_MAX_MS 30000
+#define GOOD_LIFE_US (10 * G_USEC_PER_SEC) /* after which it starts at the first again */
 
 struct session {
-	char *display; /* owned */
-	GPid child;    /* the layout's program, then the fork server; 0: none */
-	guint watch;   /* of child; 0: none */
-	guint restart; /* timer; 0: none */
+	char *display;    /* owned */
+	GPid child;       /* the layout's program, then the fork server; 0: none */
+	guint watch;      /* of child; 0: none */
+	guint restart;    /* timer; 0: none */
+	guint restart_ms; /* the next wait */
+	gint64 started_us;
 };
 
 /* Desktop programs ask these who they run under. */
@@ -85,7 +89,10 @@ on_server_end(GPid pid, gint status, gpointer data)
 	(void)pid;
 	log_warn("qrexec-fork-server ended with wait status %d", status);
 	forget_child(session);
-	session->restart = g_timeout_add(RESTART_MS, on_restart, session);
+	if (g_get_monotonic_time() - session->started_us >= GOOD_LIFE_US)
+		session->restart_ms = RESTART_MS;
+	session->restart = g_timeout_add(session->restart_ms, on_restart, session);
+	session->restart_ms = MIN(2 * session->restart_ms, RESTART_MAX_MS);
 }
 
 static void
@@ -94,6 +101,7 @@ start_server(struct session *session)
 	g_autofree char *program = path_program("qrexec-fork-server");
 	const char *const argv[] = {program, "--foreground", NULL};
 
+	session->started_us = g_get_monotonic_time();
 	(void)start_child(session, argv, on_server_end);
 }
 
@@ -142,6 +150,7 @@ session_new(const char *display, const char *layout)
 	struct session *session = g_new0(struct session, 1);
 
 	session->display = g_strdup(display);
+	session->restart_ms = RESTART_MS;
 	if (layout == NULL || layout[0] == '\0' || !start_keyboard(session, layout))
 		start_server(session);
 	return session;

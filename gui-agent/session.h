@@ -2,7 +2,8 @@
  * session - what runs on the qube's screen: first the keyboard layout, then qrexec-fork-server.
  *
  * The fork server's socket says to the rest of the qube that there is a session; programs started
- * through it inherit DISPLAY. It is started again when it ends.
+ * through it inherit DISPLAY. It is started again when it ends, after 1 second at first,
+ * 30 at most.
  */
 #ifndef GUI_AGENT_SESSION_H
 #define GUI_AGENT_SESSION_H

@@ -8,6 +8,12 @@
 #include <X11/Xatom.h>
 #include <string.h>
 
+enum {
+	STALE_TITLE = 1,
+	STALE_CLASS = 2,
+	STALE_HINTS = 4,
+};
+
 struct window {
 	const struct window_env *env; /* borrowed */
 	Window id;
@@ -16,6 +22,7 @@ struct window {
 	bool override_redirect;
 	bool mapped;
 	bool dying;
+	unsigned stale; /* STALE_: to be read again */
 	struct gui_wire_wmname title;
 	struct gui_wire_wmclass class;
 	struct gui_wire_window_hints hints;
@@ -161,6 +168,20 @@ update_hints(struct window *window)
 		send_hints(window);
 }
 
+void
+window_update(struct window *window)
+{
+	unsigned stale = window->stale;
+
+	window->stale = 0;
+	if (stale & STALE_TITLE)
+		update_title(window);
+	if (stale & STALE_CLASS)
+		update_class(window);
+	if (stale & STALE_HINTS)
+		update_hints(window);
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -260,6 +281,7 @@ window_saw_map(struct window *window, bool override_redirect)
 {
 	if (window->mapped)
 		return;
+	window_update(window); /* the daemon takes no class for a mapped window */
 	window->mapped = true;
 	window->override_redirect = override_redirect;
 	send_flags(window, ewmh_flags(display_of(window), window->id), 0);
@@ -301,15 +323,16 @@ window_saw_configure(struct window *window, const XConfigureEvent *event)
 	surface_resize(window->surface, window->width, window->height);
 }
 
-void
+bool
 window_saw_property(struct window *window, Atom property)
 {
 	if (property == XA_WM_NAME || property == display_of(window)->atoms[ATOM_NET_WM_NAME])
-		update_title(window);
+		window->stale |= STALE_TITLE;
 	else if (property == XA_WM_CLASS)
-		update_class(window);
+		window->stale |= STALE_CLASS;
 	else if (property == XA_WM_NORMAL_HINTS)
-		update_hints(window);
+		window->stale |= STALE_HINTS;
+	return window->stale != 0;
 }
 
 void

@@ -46,7 +46,10 @@ void window_forget_daemon(struct window *window);
 void window_saw_map(struct window *window, bool override_redirect);
 void window_saw_unmap(struct window *window);
 void window_saw_configure(struct window *window, const XConfigureEvent *event);
-void window_saw_property(struct window *window, Atom property);
+/* True when window_update() has something to do now. */
+bool window_saw_property(struct window *window, Atom property);
+/* Reads again what a changed property says; once for any number of changes. */
+void window_update(struct window *window);
 void window_saw_damage(struct window *window);
 /* The window has gone, or is no child of the root any more. */
 void window_saw_destroy(struct window *window);

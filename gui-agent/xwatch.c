@@ -13,6 +13,7 @@ struct xwatch {
 	GHashTable *windows;          /* owned; id -> struct window *, dying ones too */
 	GPtrArray *order;             /* struct window *, borrowed from windows, oldest first */
 	GHashTable *waiting;          /* owned; ids that are in use again, but rest */
+	GHashTable *stale; /* owned; set of struct window *, to be updated when the turn ends */
 };
 
 static const struct display *
@@ -98,6 +99,7 @@ drop(struct xwatch *watch, struct window *window)
 {
 	Window id = window_id(window);
 
+	g_hash_table_remove(watch->stale, window);
 	g_ptr_array_remove(watch->order, window);
 	g_hash_table_remove(watch->windows, GUINT_TO_POINTER((guint)id));
 	if (g_hash_table_remove(watch->waiting, GUINT_TO_POINTER((guint)id)))
@@ -186,8 +188,8 @@ on_property(struct xwatch *watch, const XEvent *event)
 {
 	struct window *window = xwatch_find(watch, event->xproperty.window);
 
-	if (window != NULL)
-		window_saw_property(window, event->xproperty.atom);
+	if (window != NULL && window_saw_property(window, event->xproperty.atom))
+		g_hash_table_add(watch->stale, window);
 }
 
 /* _NET_WM_STATE: what to do, and up to two states to do it to. */
@@ -283,6 +285,22 @@ xwatch_on_event(struct xwatch *watch, const XEvent *event)
 		handlers[event->type](watch, event);
 }
 
+static gboolean
+update(gpointer window, gpointer value, gpointer data)
+{
+	(void)value;
+	(void)data;
+	if (!window_is_dying(window))
+		window_update(window);
+	return TRUE;
+}
+
+void
+xwatch_on_turn_end(struct xwatch *watch)
+{
+	g_hash_table_foreach_remove(watch->stale, update, NULL);
+}
+
 /* --- the daemon ----------------------------------------------------------------------------------
  */
 
@@ -360,6 +378,7 @@ xwatch_new(const struct window_env *env, struct focus *focus, bool manual)
 	watch->windows = g_hash_table_new_full(NULL, NULL, NULL, free_window);
 	watch->order = g_ptr_array_new();
 	watch->waiting = g_hash_table_new(NULL, NULL);
+	watch->stale = g_hash_table_new(NULL, NULL);
 	ewmh_claim(env->display);
 	XSelectInput(env->display->x, env->display->root, SubstructureNotifyMask);
 	XCompositeRedirectSubwindows(env->display->x, env->display->root,
@@ -373,6 +392,7 @@ xwatch_free(struct xwatch *watch)
 {
 	if (watch == NULL)
 		return;
+	g_hash_table_destroy(watch->stale);
 	g_hash_table_destroy(watch->waiting);
 	g_ptr_array_free(watch->order, TRUE);
 	g_hash_table_destroy(watch->windows);

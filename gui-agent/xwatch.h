@@ -29,6 +29,8 @@ void xwatch_free(struct xwatch *watch); /* NULL is fine */
 struct window *xwatch_find(struct xwatch *watch, Window id);
 
 void xwatch_on_event(struct xwatch *watch, const XEvent *event);
+/* After some events: tells what titles and hints have become. */
+void xwatch_on_turn_end(struct xwatch *watch);
 
 /* The daemon: a new one, gone, and its answers to DESTROY and WINDOW_DUMP. */
 void xwatch_replay(struct xwatch *watch);

@@ -237,7 +237,7 @@ do_churn(char **words)
 
 		XMapWindow(x, window);
 		XSync(x, False);
-		usleep(1000);
+		usleep(3000);
 		XDestroyWindow(x, window);
 		XSync(x, False);
 	}
@@ -257,6 +257,21 @@ do_flicker(char **words)
 	XSync(x, False);
 	XFreeGC(x, gc);
 	printf("flickered\n");
+}
+
+/* titles N COUNT: so many titles, one after the other. */
+static void
+do_titles(char **words)
+{
+	for (long i = 0; i < number(words[2]); i++) {
+		char title[32];
+
+		snprintf(title, sizeof(title), "title %ld", i);
+		XChangeProperty(x, window_of(words), net_wm_name, utf8, 8, PropModeReplace,
+		    (unsigned char *)title, (int)strlen(title));
+		XSync(x, False);
+	}
+	printf("titled\n");
 }
 
 static const struct {
@@ -282,6 +297,7 @@ static const struct {
     {"show-state", 2, do_show_state},
     {"churn", 2, do_churn},
     {"flicker", 3, do_flicker},
+    {"titles", 3, do_titles},
 };
 
 static void
