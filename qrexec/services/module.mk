@@ -30,3 +30,11 @@ guest_files += $(services)qubes-rpc/qubes.VMShell=qubes-rpc/qubes.VMRootShell \
 	$(services)qubes-rpc/qubes.VMExec=qubes-rpc/qubes.VMExecGUI \
 	$(services)qubes-rpc/qubes.VMExec=qubes-rpc/qubes.VMRootExec
 guest_files += $(foreach s,$(notdir $(wildcard $(services)rpc-config/*)),$(services)rpc-config/$(s)=rpc-config/$(s))
+
+tests += test_qfile test_vm_exec
+test_qfile.src := tests/unit/test_qfile.c
+test_qfile.libs := qrexec_services shared
+test_qfile.pkgs := cmocka
+test_vm_exec.src := tests/unit/test_vm_exec.c
+test_vm_exec.libs := qrexec_services
+test_vm_exec.pkgs := cmocka

@@ -36,7 +36,7 @@ on_started(GDesktopAppInfo *info, GPid pid, gpointer data)
 }
 
 static void
-on_exit(GPid pid, gint status, gpointer data)
+on_application_exit(GPid pid, gint status, gpointer data)
 {
 	(void)pid;
 	quit(data, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
@@ -80,7 +80,7 @@ static void
 wait_for_end(struct start *start, const char *id)
 {
 	if (start->pid != 0) {
-		g_child_watch_add(start->pid, on_exit, start);
+		g_child_watch_add(start->pid, on_application_exit, start);
 	} else {
 		g_bus_watch_name(G_BUS_TYPE_SESSION, id, G_BUS_NAME_WATCHER_FLAGS_NONE,
 		    on_name_appeared, on_name_vanished, start, NULL);
