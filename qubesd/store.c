@@ -590,6 +590,18 @@ store_open(const char *path, struct store **ret, char **ret_message)
 	return 0;
 }
 
+/* A clean end leaves a copy of its own: whatever happens to the file later, this one loads. */
+static void
+keep_last_generation(struct store *store)
+{
+	g_autoptr(GBytes) text = NULL;
+	struct stamp stamp;
+
+	if (!store->disk_is_ahead && read_file(store->path, &text, &stamp) == 0 &&
+	    stamp_equal(&stamp, &store->stamp))
+		add_generation(store->backup_dir, text);
+}
+
 void
 store_free(struct store *store)
 {
@@ -607,6 +619,7 @@ store_free(struct store *store)
 		finish_job(store);
 	}
 	release_waiters(store);
+	keep_last_generation(store);
 	free_parts(store);
 }
 
