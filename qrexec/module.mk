@@ -34,3 +34,7 @@ test_qrexec_decode.pkgs := cmocka
 test_qrexec_service.src := tests/unit/test_qrexec_service.c
 test_qrexec_service.libs := $(qrexec_all)
 test_qrexec_service.pkgs := cmocka
+
+fuzzers += fuzz_qrexec
+fuzz_qrexec.src := tests/fuzz/fuzz_qrexec.c
+fuzz_qrexec.libs := qrexec_protocol

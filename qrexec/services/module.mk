@@ -38,3 +38,7 @@ test_qfile.pkgs := cmocka
 test_vm_exec.src := tests/unit/test_vm_exec.c
 test_vm_exec.libs := qrexec_services
 test_vm_exec.pkgs := cmocka
+
+fuzzers += fuzz_qfile
+fuzz_qfile.src := tests/fuzz/fuzz_qfile.c
+fuzz_qfile.libs := qrexec_services
