@@ -39,3 +39,21 @@ test_property.pkgs := cmocka
 test_events.src := tests/unit/test_events.c $(admin-tests-src)
 test_events.libs := qubesd-core shared
 test_events.pkgs := cmocka
+
+# The fuzzers compile what they need by name: the reader, the table of properties, and no daemon.
+fuzz-core-src := qubesd/admin_decode.c qubesd/admin_error.c qubesd/domain.c qubesd/domain_files.c \
+	qubesd/event.c qubesd/grammar.c qubesd/kernels.c qubesd/label.c qubesd/network.c qubesd/pool.c \
+	qubesd/property.c qubesd/property_decode.c qubesd/property_domain.c qubesd/property_global.c \
+	qubesd/qubes_app.c qubesd/store_decode.c qubesd/store_encode.c tests/unit/lifecycle_double.c
+fuzzers += fuzz_admin_request fuzz_store
+fuzz_admin_request.src := tests/fuzz/fuzz_admin_request.c $(fuzz-core-src)
+fuzz_admin_request.libs := shared
+fuzz_admin_request.pkgs := libxml-2.0
+fuzz_store.src := tests/fuzz/fuzz_store.c $(fuzz-core-src)
+fuzz_store.libs := shared
+fuzz_store.pkgs := libxml-2.0
+
+testtools += kill_loop
+kill_loop.src := tests/integration/kill_loop.c
+kill_loop.libs := shared
+integration += qubesd_kill_loop

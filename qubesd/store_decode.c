@@ -226,7 +226,7 @@ read_label(struct qubes_app *app, xmlNode *node)
 	g_autofree char *id = attribute(node, "id");
 	g_autofree char *colour_text = attribute(node, "color");
 	g_autofree char *name = content(node);
-	const struct label *same;
+	const struct label *same, *other;
 	int64_t index;
 	uint32_t colour;
 
@@ -234,9 +234,10 @@ read_label(struct qubes_app *app, xmlNode *node)
 	    index > G_MAXINT || colour_text == NULL ||
 	    !grammar_parse_colour(colour_text, &colour) || !grammar_is_new_label(name))
 		return false;
+	/* The first eight keep their names; the others are new in both. */
 	same = qubes_app_label(app, name);
-	if ((same != NULL && same->index != index) ||
-	    (index > LABEL_BUILTIN_COUNT && qubes_app_label_by_index(app, (unsigned)index) != NULL))
+	other = qubes_app_label_by_index(app, (unsigned)index);
+	if (same != other || (same != NULL && index > LABEL_BUILTIN_COUNT))
 		return false;
 	qubes_app_load_label(app, label_new((unsigned)index, name, colour));
 	return true;
@@ -414,6 +415,19 @@ peek_property(const xmlNode *domain, const char *wanted)
 
 /* --- domains: what does not refer to others ------------------------------------------------- */
 
+/* The feature of old stores: off means that the qube stays at its initial memory. */
+static void
+read_meminfo_writer(struct domain *domain, const char *value)
+{
+	struct property_owner owner = domain_owner(domain);
+	const struct property *maxmem = &property_domain_table[PROPERTY_MAXMEM];
+	struct property_value zero = {0};
+
+	if ((value[0] == '\0' || strcmp(value, "0") == 0) && property_applies(&owner, maxmem) &&
+	    !property_is_readonly(&owner, maxmem))
+		property_assign(&owner, maxmem, &zero);
+}
+
 static void
 read_features(struct domain *domain, xmlNode *section)
 {
@@ -423,12 +437,7 @@ read_features(struct domain *domain, xmlNode *section)
 		g_autofree char *value = content(node);
 
 		if (name != NULL && strcmp(name, "service.meminfo-writer") == 0) {
-			struct property_owner owner = domain_owner(domain);
-			struct property_value zero = {0};
-
-			if (value[0] == '\0' || strcmp(value, "0") == 0)
-				property_assign(
-				    &owner, &property_domain_table[PROPERTY_MAXMEM], &zero);
+			read_meminfo_writer(domain, value);
 		} else if (name != NULL && grammar_is_feature_name(name) &&
 			   grammar_is_printable(value) &&
 			   domain_feature(domain, FEATURE_OWN, name) == NULL) {
@@ -693,6 +702,9 @@ store_parse(const void *bytes, size_t len, struct qubes_app **ret, char **ret_me
 		return -EPROTO;
 	reader.app = qubes_app_new();
 	reader.nodes = g_hash_table_new(NULL, NULL);
+	/* The tree is UTF-8 whatever the file was; what is kept verbatim is written as such. */
+	xmlFree((xmlChar *)doc->encoding);
+	doc->encoding = xmlStrdup((const xmlChar *)"UTF-8");
 	root = xmlDocGetRootElement(doc);
 	if (is_element(root, "qubes"))
 		read_top(&reader, root);

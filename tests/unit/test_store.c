@@ -380,6 +380,47 @@ meminfo_writer_of_old_stores_is_maxmem(void **state)
 	qubes_app_free(app);
 }
 
+static void
+labels_that_took_each_others_place_are_kept_aside(void **state)
+{
+	struct qubes_app *app =
+	    parse(HEAD "<qubes><labels><label id=\"label-5\" color=\"0x73d216\">green</label>"
+		       "<label id=\"label-4\" color=\"0x010203\">green</label></labels>"
+		       "<domains>" DOM0 "</domains></qubes>");
+	const struct label *green = qubes_app_label(app, "green");
+
+	(void)state;
+	assert_int_equal(green->index, 4);
+	assert_int_equal(green->colour, 0x010203);
+	assert_stable(app);
+	qubes_app_free(app);
+}
+
+static void
+meminfo_writer_of_dom0_means_nothing(void **state)
+{
+	struct qubes_app *app = parse(HEAD
+	    "<qubes><domains><domain class=\"AdminVM\"><features>"
+	    "<feature name=\"service.meminfo-writer\"/></features></domain></domains></qubes>");
+
+	(void)state;
+	assert_stable(app);
+	qubes_app_free(app);
+}
+
+static void
+what_is_kept_is_utf_8_also_from_a_file_that_does_not_say_so(void **state)
+{
+	struct qubes_app *app =
+	    parse("<qubes><domains>" DOM0 "<x>caf\xc3\xa9</x></domains></qubes>");
+	g_autofree char *text = render(app);
+
+	(void)state;
+	assert_contains(text, "<x>caf\xc3\xa9</x>");
+	assert_stable(app);
+	qubes_app_free(app);
+}
+
 /* --- files ---------------------------------------------------------------------------------- */
 
 struct folder {
@@ -699,6 +740,9 @@ main(void)
 	    TEST(a_lost_netvm_never_becomes_the_default_one),
 	    TEST(a_loop_of_networks_is_broken),
 	    TEST(meminfo_writer_of_old_stores_is_maxmem),
+	    TEST(labels_that_took_each_others_place_are_kept_aside),
+	    TEST(meminfo_writer_of_dom0_means_nothing),
+	    TEST(what_is_kept_is_utf_8_also_from_a_file_that_does_not_say_so),
 	    FILE_TEST(an_empty_folder_becomes_a_fresh_store_of_mode_0660),
 	    FILE_TEST(adm_19_a_second_daemon_on_the_store_is_refused),
 	    FILE_TEST(adm_19_a_store_replaced_under_us_is_not_overwritten),
