@@ -77,16 +77,21 @@ streams_close_theirs(struct streams *streams)
 	close_fd(&streams->err[1]);
 }
 
-/* On the trusted side stderr stays our own; a detached process has nothing else. */
+/*
+ * On the trusted side stderr stays our own, and so it does for a detached process that nobody logs:
+ * a pipe without a reader would end it at its first word.
+ */
 static int
-streams_open(const struct execution_spec *spec, struct streams *streams)
+streams_open(const struct execution *execution, struct streams *streams)
 {
+	const struct execution_spec *spec = &execution->spec;
+
 	memset(streams, -1, sizeof(*streams));
 	if (!spec->just_start &&
 	    (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, streams->in) < 0 ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, streams->out) < 0))
 		return -errno;
-	if (spec->place == EXECUTION_TRUSTED)
+	if (spec->place == EXECUTION_TRUSTED || (spec->just_start && execution->stderr_log == NULL))
 		return 0;
 	if (pipe2(streams->err, O_CLOEXEC) < 0)
 		return -errno;
@@ -150,8 +155,6 @@ detach(struct execution *execution, struct streams *streams)
 	g_clear_pointer(&execution->process, process_free);
 	if (execution->stderr_log != NULL)
 		stderr_log_detach(g_steal_pointer(&execution->stderr_log), streams->err[0]);
-	else
-		close_fd(&streams->err[0]);
 	relay_answer(execution->relay, 0);
 }
 
@@ -161,7 +164,7 @@ start_process(struct execution *execution, struct process_spec *spec)
 	struct streams streams;
 	int r;
 
-	r = streams_open(&execution->spec, &streams);
+	r = streams_open(execution, &streams);
 	if (r == 0) {
 		spec->in_fd = streams.in[1];
 		spec->out_fd = streams.out[1];

@@ -203,6 +203,7 @@ add_etc(struct bwrap_args *args, const struct sandbox_options *options, const st
 	etc_files_each(options, add_file, args);
 	add(args, "--symlink", "/proc/self/mounts", "/etc/mtab", NULL);
 	add(args, "--symlink", "/opt/bordure/qubes-rpc", "/etc/qubes-rpc", NULL);
+	add(args, "--symlink", "/opt/bordure/rpc-config", "/etc/qubes/rpc-config", NULL);
 }
 
 static void
