@@ -42,3 +42,4 @@ fuzzers += fuzz_gui
 fuzz_gui.src := tests/fuzz/fuzz_gui.c
 fuzz_gui.libs := gui_protocol
 integration += gui_input
+integration += gui_windows
