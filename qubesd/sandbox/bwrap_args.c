@@ -147,38 +147,31 @@ add_masks(struct bwrap_args *args, const char *usr)
 	}
 }
 
-/* The template's top level links; a folder that is none is bound as it is. */
+/* Templates are merged systems: what was beside /usr lies in it. */
 static void
-add_merged(struct bwrap_args *args, const char *root_dir)
+add_merged(struct bwrap_args *args, const char *usr)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(merged); i++) {
-		g_autofree char *outside = g_build_filename(root_dir, merged[i], NULL);
+		g_autofree char *real = g_build_filename(usr, merged[i], NULL);
 		g_autofree char *inside = g_build_filename("/", merged[i], NULL);
-		g_autofree char *target = g_file_read_link(outside, NULL);
-		g_autofree char *below = g_build_filename(root_dir, "usr", merged[i], NULL);
-		g_autofree char *link = g_build_filename("usr", merged[i], NULL);
+		g_autofree char *target = g_build_filename("usr", merged[i], NULL);
 
-		if (target != NULL && g_str_has_prefix(target, "usr/"))
+		if (g_file_test(real, G_FILE_TEST_IS_DIR))
 			add(args, "--symlink", target, inside, NULL);
-		else if (target == NULL && g_file_test(outside, G_FILE_TEST_IS_DIR))
-			add(args, "--ro-bind", outside, inside, NULL);
-		else if (g_file_test(below, G_FILE_TEST_IS_DIR))
-			add(args, "--symlink", link, inside, NULL);
 	}
 }
 
 static void
-add_programs(
-    struct bwrap_args *args, const struct sandbox_options *options, const struct stage *stage)
+add_programs(struct bwrap_args *args, const struct stage *stage)
 {
-	g_autofree char *usr = g_build_filename(options->root_dir, "usr", NULL);
+	const char *usr = stage->paths[STAGE_USR];
 	g_autofree char *local = g_build_filename(usr, "local", NULL);
 
-	add(args, "--ro-bind", stage->paths[STAGE_USR], "/usr", NULL);
+	add(args, "--ro-bind", usr, "/usr", NULL);
 	add_masks(args, usr);
 	if (g_file_test(local, G_FILE_TEST_IS_DIR))
 		add(args, "--bind", stage->paths[STAGE_USRLOCAL], "/usr/local", NULL);
-	add_merged(args, options->root_dir);
+	add_merged(args, usr);
 	add(args, "--dir", "/opt", "--ro-bind", stage->paths[STAGE_GUEST], "/opt/bordure", NULL);
 }
 
@@ -189,10 +182,9 @@ add_etc(struct bwrap_args *args, const struct sandbox_options *options, const st
 	/* Parents that are not asked for would be 0700. */
 	add(args, "--dir", "/etc/ssl", "--dir", "/etc/pam.d", NULL);
 	for (const char *const *name = etc_files_bound; *name != NULL; name++) {
-		g_autofree char *real = g_build_filename(options->root_dir, "etc", *name, NULL);
 		g_autofree char *outside = g_build_filename(stage->paths[STAGE_ETC], *name, NULL);
 		g_autofree char *inside = g_build_filename("/etc", *name, NULL);
-		g_autofree char *target = g_file_read_link(real, NULL);
+		g_autofree char *target = g_file_read_link(outside, NULL);
 
 		/* A link (localtime, os-release) means the same inside; its target is in /usr. */
 		if (target != NULL)
@@ -284,7 +276,7 @@ bwrap_args_new(const char *program, const struct sandbox_options *options,
 	}
 	add_number(&args, "--info-fd", info_fd);
 	add_environment(&args);
-	add_programs(&args, options, stage);
+	add_programs(&args, stage);
 	add_etc(&args, options, stage);
 	add_system(&args, options);
 	add_qube(&args, options, identity, stage);

@@ -6,7 +6,7 @@ sandbox.src := $(addprefix qubesd/sandbox/,bwrap_args.c cgroup.c console.c etc_f
 sandbox.pkgs := glib-2.0 libseccomp
 
 programs += bordure-sandbox
-bordure-sandbox.src := $(addprefix qubesd/sandbox/,main.c check.c sandbox.c)
+bordure-sandbox.src := $(addprefix qubesd/sandbox/,main.c check.c child.c sandbox.c)
 bordure-sandbox.libs := sandbox vchan shared
 bordure-sandbox.pkgs := glib-2.0 jansson
 
@@ -16,8 +16,8 @@ bordure-init.libs := shared
 bordure-init.pkgs := glib-2.0
 
 hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvirt.c \
-	hypervisor_sandbox.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_start.c \
-	qrexec_child.c)
+	hypervisor_sandbox.c libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_start.c \
+	qrexec_child.c sandbox_qube.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
 
 tests += test_guest_conf test_sandbox_seccomp test_sandbox_tree test_domain_xml

@@ -8,8 +8,8 @@
  * watches; what is left when we are killed is removed by sandbox_clean() at the next start.
  */
 #include "qubesd/sandbox/sandbox.h"
-#include "qubesd/sandbox/bwrap_args.h"
 #include "qubesd/sandbox/cgroup.h"
+#include "qubesd/sandbox/child.h"
 #include "qubesd/sandbox/console.h"
 #include "qubesd/sandbox/identity.h"
 #include "qubesd/sandbox/private.h"
@@ -28,8 +28,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -272,122 +270,6 @@ make_stage(struct sandbox *sandbox)
 	return 0;
 }
 
-/* ---- the child that becomes bubblewrap ----------------------------------------------------- */
-
-static void child_run(struct sandbox *sandbox, const char *bwrap, int mapped, int go)
-    __attribute__((noreturn));
-
-static void
-child_die(const char *what, int r)
-{
-	log_error("%s: %s", what, g_strerror(-r));
-	_exit(1);
-}
-
-static void
-child_stage(struct sandbox *sandbox)
-{
-	enum stage_part part = STAGE_PART_COUNT;
-	int r = stage_enter(&sandbox->stage, &part);
-
-	if (r == 0 || (r == -EPERM && part == STAGE_PART_COUNT))
-		return;
-	child_die(part < STAGE_PART_COUNT ? sandbox->stage.paths[part] : "mount namespace", r);
-}
-
-static void
-keep_across_exec(int fd)
-{
-	(void)fcntl(fd, F_SETFD, 0);
-}
-
-/*
- * No core dumps: the program that takes them runs outside, with rights, and would be fed by the
- * qube. (The value 1 also stops those that go to a pipe.) And when memory is short, qubes go first.
- */
-static void
-child_limits(void)
-{
-	static const char score[] = "500";
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) < 0)
-		log_warn("core dumps are not off: %s", g_strerror(errno));
-	if (fd < 0 || write(fd, score, sizeof(score) - 1) < 0)
-		log_debug("the score for a lack of memory stays");
-	if (fd >= 0)
-		close(fd);
-}
-
-static void
-child_run(struct sandbox *sandbox, const char *bwrap, int mapped, int go)
-{
-	struct bwrap_args args;
-	char byte;
-	int null, r;
-
-	if (read(go, &byte, 1) != 1) /* we are in our control groups now */
-		_exit(1);
-	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	dup2(null, STDIN_FILENO);
-	dup2(sandbox->console_pipe.out, STDOUT_FILENO);
-	dup2(sandbox->console_pipe.out, STDERR_FILENO);
-	child_limits();
-	if (geteuid() == 0)
-		child_stage(sandbox);
-	r = bwrap_args_new(bwrap, sandbox->options, &sandbox->identity, &sandbox->stage,
-	    sandbox->info.out, sandbox->ready.out, &args);
-	if (r < 0)
-		child_die("seccomp filter", r);
-	r = identity_enter(&sandbox->identity, mapped, go);
-	if (r < 0)
-		child_die("user namespace", r);
-	/* Our end is the qube's end. Asked here, because the kernel forgets it with the old ids. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != sandbox->state.supervisor.pid)
-		_exit(1);
-	keep_across_exec(sandbox->info.out);
-	keep_across_exec(sandbox->ready.out);
-	if (sandbox->options->status_fd >= 0)
-		close(sandbox->options->status_fd);
-	execv(bwrap, (char *const *)args.argv->pdata);
-	child_die(bwrap, -errno);
-	_exit(1);
-}
-
-static int
-fork_child(struct sandbox *sandbox, const char *bwrap)
-{
-	struct pipe_pair mapped = {-1, -1}, go = {-1, -1};
-	int r;
-
-	r = open_pipe(&mapped);
-	if (r < 0)
-		return r;
-	r = open_pipe(&go);
-	if (r < 0) {
-		close_fd(&mapped.in);
-		close_fd(&mapped.out);
-		return r;
-	}
-	sandbox->bwrap = fork();
-	if (sandbox->bwrap == 0)
-		child_run(sandbox, bwrap, mapped.out, go.in);
-	close_fd(&mapped.out);
-	close_fd(&go.in);
-	if (sandbox->bwrap < 0) {
-		sandbox->bwrap = 0;
-		r = -EAGAIN;
-	} else {
-		(void)cgroup_add(sandbox->state.cgroups, sandbox->bwrap);
-		r = write(go.out, "+", 1) == 1 ? 0 : -EPIPE;
-	}
-	if (r == 0)
-		r = identity_map(&sandbox->identity, sandbox->bwrap, mapped.in, go.out);
-	close_fd(&mapped.in);
-	close_fd(&go.out);
-	return r;
-}
-
 /* ---- while it runs ------------------------------------------------------------------------- */
 
 /* What bubblewrap said last is the best reason that we have. */
@@ -539,6 +421,23 @@ remove_all(const struct sandbox_state *state, bool has_broker)
 	if (r < 0)
 		log_error("%s: %s stays: %s", state->name, state->private_dir, g_strerror(-r));
 	sandbox_state_remove(state->xid);
+}
+
+static int
+fork_child(struct sandbox *sandbox, const char *bwrap)
+{
+	struct child_setup setup = {
+	    .bwrap = bwrap,
+	    .options = sandbox->options,
+	    .identity = &sandbox->identity,
+	    .stage = &sandbox->stage,
+	    .cgroups = sandbox->state.cgroups,
+	    .output_fd = sandbox->console_pipe.out,
+	    .info_fd = sandbox->info.out,
+	    .ready_fd = sandbox->ready.out,
+	};
+
+	return child_fork(&setup, &sandbox->bwrap);
 }
 
 static int

@@ -96,7 +96,6 @@ stage_enter(struct stage *stage, enum stage_part *ret_part)
 	}
 	close_all(fds);
 	for (size_t i = 0; r == 0 && i < STAGE_PART_COUNT; i++) {
-		g_free(stage->paths[i]);
 		stage->paths[i] = g_build_filename(STAGE, parts[i].name, NULL);
 	}
 	return r;

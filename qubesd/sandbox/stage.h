@@ -31,9 +31,10 @@ struct stage {
 void stage_clear(struct stage *stage);
 
 /*
- * In the child that becomes bubblewrap, still as root: makes the mount namespace and changes the
- * paths. 0; -EPERM when mount namespaces are refused (paths unchanged); other negative errno when
- * a part cannot be bound, *ret_part says which.
+ * In the child that becomes bubblewrap, still as root: makes the mount namespace, and replaces the
+ * paths by new ones (the old ones stay whose they were). 0; -EPERM with *ret_part untouched when
+ * mount namespaces are refused; a negative errno when a part cannot be bound, *ret_part says which.
+ * The paths are unchanged then.
  */
 int stage_enter(struct stage *stage, enum stage_part *ret_part);
 
