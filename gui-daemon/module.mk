@@ -43,3 +43,9 @@ fuzz_gui.src := tests/fuzz/fuzz_gui.c
 fuzz_gui.libs := gui_protocol
 integration += gui_input
 integration += gui_windows
+
+testtools += bench_gui
+bench_gui.src := tests/bench/bench_gui.c
+bench_gui.libs := gui_protocol vchan shared
+bench_gui.pkgs := x11 xext xtst
+$(BUILD)/tests/bench_gui: | $(BUILD)/bin/qubes-guid
