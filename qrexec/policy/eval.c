@@ -436,20 +436,27 @@ remote_problem(const struct evaluation *eval, const struct qube_info *qube)
 	return NULL;
 }
 
+/* The qube through which a remote one is reached, NULL for others and for a relay that is not. */
+static const struct qube_info *
+relay_of(const struct evaluation *eval, const struct qube_info *qube)
+{
+	if (qube == NULL || g_strcmp0(qube->klass, CLASS_REMOTE) != 0 || qube->relayvm == NULL)
+		return NULL;
+	return system_info_find(eval->info, qube->relayvm);
+}
+
 /* A call from a qube to itself; through its relay it would be one as well. */
 static bool
 is_loopback(const struct evaluation *eval, const struct destination *destination)
 {
 	struct subject end = {
 	    .kind = destination->kind, .text = destination->text, .qube = destination->qube};
+	const struct qube_info *relay = relay_of(eval, end.qube);
 
 	if (destination->kind == POLICY_TOKEN_DISPVM_OF)
 		return false;
-	if (same_subject(&end, &eval->source) || same_subject(&end, &eval->caller))
-		return true;
-	return end.qube != NULL && g_strcmp0(end.qube->klass, CLASS_REMOTE) == 0 &&
-	       eval->caller.qube != NULL &&
-	       system_info_find(eval->info, end.qube->relayvm) == eval->caller.qube;
+	return same_subject(&end, &eval->source) || same_subject(&end, &eval->caller) ||
+	       (relay != NULL && relay == eval->caller.qube);
 }
 
 /* The last checks, which hold for allow and for an answered ask alike. */

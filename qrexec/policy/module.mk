@@ -29,7 +29,13 @@ policy_fake_agent.src := tests/integration/policy_fake_agent.c
 policy_fake_agent.pkgs := glib-2.0
 integration += policy_daemon
 
-tests += test_policy_parse test_policy_load
+tests += test_policy_parse test_policy_load test_policy_eval test_policy_reference
+test_policy_reference.src := tests/unit/test_policy_reference.c
+test_policy_reference.libs := policy shared
+test_policy_reference.pkgs := cmocka
+test_policy_eval.src := tests/unit/test_policy_eval.c
+test_policy_eval.libs := policy shared
+test_policy_eval.pkgs := cmocka
 test_policy_parse.src := tests/unit/test_policy_parse.c
 test_policy_parse.libs := policy shared
 test_policy_parse.pkgs := cmocka

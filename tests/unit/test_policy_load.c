@@ -58,10 +58,11 @@ set_up(void **state)
 static void
 remove_tree(const char *path)
 {
-	GDir *dir = g_dir_open(path, 0, NULL);
 	const char *name;
+	GDir *dir;
 
 	g_chmod(path, 0700);
+	dir = g_dir_open(path, 0, NULL);
 	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
 		g_autofree char *inner = g_build_filename(path, name, NULL);
 
