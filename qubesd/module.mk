@@ -57,3 +57,8 @@ testtools += kill_loop
 kill_loop.src := tests/integration/kill_loop.c
 kill_loop.libs := shared
 integration += qubesd_kill_loop
+
+testtools += admin_corpus
+admin_corpus.src := tests/corpus/admin_corpus.c $(admin-tests-src)
+admin_corpus.libs := qubesd-core shared
+admin_corpus.pkgs := jansson
