@@ -62,3 +62,8 @@ testtools += admin_corpus
 admin_corpus.src := tests/corpus/admin_corpus.c $(admin-tests-src)
 admin_corpus.libs := qubesd-core shared
 admin_corpus.pkgs := jansson
+
+tests += test_admin_server
+test_admin_server.src := tests/unit/test_admin_server.c $(admin-tests-src)
+test_admin_server.libs := qubesd-core shared
+test_admin_server.pkgs := cmocka
