@@ -33,8 +33,7 @@ struct agent {
 	struct dispatch_targets targets;
 };
 
-/* --- the X server talks ------------------------------------------------------------------------
- */
+/* --- the X server talks -------------------------------------------------------------------- */
 
 static void
 on_x_event(XEvent *event, void *data)
@@ -77,8 +76,7 @@ static const struct display_handler display_handler = {
     .on_turn_end = on_x_turn_end,
 };
 
-/* --- the X server comes -------------------------------------------------------------------------
- */
+/* --- the X server comes -------------------------------------------------------------------- */
 
 static void
 open_region(struct agent *agent)
@@ -167,8 +165,7 @@ start_server(struct agent *agent)
 	agent->on_end(EXIT_X_SERVER, agent->data);
 }
 
-/* --- the daemon ----------------------------------------------------------------------------------
- */
+/* --- the daemon ---------------------------------------------------------------------------- */
 
 static void
 on_connected(const struct gui_xconf *xconf, void *data)
@@ -235,8 +232,7 @@ static const struct link_handler link_handler = {
     .on_protocol_error = on_protocol_error,
 };
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 int
 agent_new(const struct agent_options *options, void (*on_end)(int exit_status, void *data),

@@ -1,11 +1,11 @@
 /*
  * agent - qubes-gui as a whole: the channel, the X server, and what lies between them.
  *
- * Order:  listen -> a daemon's handshake -> X server in the size of its screen -> its windows
- *         watched, the session started. Without a daemon there is nothing to draw for. Later
- * daemons find the X server running, and are told of all its windows. Ends:   never by itself, but
- * for on_end: with exit status 1 when the X server is gone or cannot be used, 2 when the daemon
- * speaks another protocol.
+ * Order: listen -> a daemon's handshake -> X server in the size of its screen -> its windows
+ *        watched, the session started. Without a daemon there is nothing to draw for. Later
+ *        daemons find the X server running, and are told of all its windows.
+ * Ends:  never by itself, but for on_end: with exit status 1 when the X server is gone or cannot
+ *        be used, 2 when the daemon speaks another protocol.
  */
 #ifndef GUI_AGENT_AGENT_H
 #define GUI_AGENT_AGENT_H

@@ -19,8 +19,7 @@ struct inject {
 	bool stub_shown;
 };
 
-/* --- modifiers ---------------------------------------------------------------------------------
- */
+/* --- modifiers ----------------------------------------------------------------------------- */
 
 static bool
 is_lock(const struct display *display, uint8_t code)
@@ -84,8 +83,7 @@ inject_on_event(struct inject *inject, XEvent *event)
 	}
 }
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys ---------------------------------------------------------------------------------- */
 
 static void
 set_key(struct inject *inject, uint8_t code, bool pressed)
@@ -159,8 +157,7 @@ inject_release_keys(struct inject *inject, const struct gui_wire_keymap_notify *
 	release_keys(inject, &down);
 }
 
-/* --- pointer -----------------------------------------------------------------------------------
- */
+/* --- pointer ------------------------------------------------------------------------------- */
 
 static bool
 holds_button(const struct inject *inject)
@@ -273,8 +270,7 @@ inject_release_all(struct inject *inject)
 	inject->under = None;
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 struct inject *
 inject_new(struct display *display, bool locks_only)

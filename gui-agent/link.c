@@ -36,7 +36,7 @@ struct link {
 
 static gboolean on_vchan(gpointer data);
 
-/* --- waiting for a daemon -------------------------------------------------------------------- */
+/* --- waiting for a daemon ------------------------------------------------------------------ */
 
 static int
 listen_for_daemon(struct link *link)
@@ -101,8 +101,7 @@ start_over(struct link *link)
 		link->handler->on_disconnected(link->data);
 }
 
-/* --- output ------------------------------------------------------------------------------------
- */
+/* --- output -------------------------------------------------------------------------------- */
 
 static size_t
 queued(const struct link *link)
@@ -165,8 +164,7 @@ link_send(struct link *link, enum gui_message type, uint32_t window, const void 
 	link_send_parts(link, type, window, body, len, NULL, 0);
 }
 
-/* --- input -------------------------------------------------------------------------------------
- */
+/* --- input --------------------------------------------------------------------------------- */
 
 /* 1 when a step was taken, 0 when more bytes are needed, -EPROTO. */
 static int
@@ -316,8 +314,7 @@ link_set_reading(struct link *link, bool on)
 		link->wake_idle = g_idle_add(on_wake, link);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 int
 link_new(uint32_t gui_domain, const struct link_handler *handler, void *data, struct link **ret)

@@ -5,8 +5,8 @@
  * by nobody. It trusts the GUI domain, which types and clicks through it.
  */
 #include "gui-agent/agent.h"
-#include "gui-agent/guest_conf.h"
 #include "gui-agent/status.h"
+#include "qubesd/sandbox/guest_conf.h"
 #include "shared/log.h"
 #include "shared/paths.h"
 
@@ -66,24 +66,34 @@ read_arguments(int argc, char **argv, struct arguments *arguments)
 	return true;
 }
 
-/* What the command line leaves open, the host's guest.conf says. */
+/* A missing file says nothing; a wrong one is an error. */
 static bool
-choose_domain(const struct arguments *arguments, GHashTable *conf, uint32_t *ret)
+read_conf(struct guest_conf *ret)
 {
-	const char *text = g_hash_table_lookup(conf, "gui-domain-xid");
-	guint64 value = 0;
+	g_autofree char *path = path_in_runtime_dir("guest.conf"), *text = NULL;
+	unsigned line;
+	gsize len;
 
-	if (arguments->domain >= 0 && arguments->domain <= DOMAIN_MAX) {
-		*ret = (uint32_t)arguments->domain;
+	ret->gui_domain = -1;
+	if (!g_file_get_contents(path, &text, &len, NULL))
 		return true;
-	}
-	if (arguments->domain != -1 || text == NULL ||
-	    !g_ascii_string_to_unsigned(text, 10, 0, DOMAIN_MAX, &value, NULL)) {
+	if (guest_conf_parse(text, len, ret, &line) == 0)
+		return true;
+	log_error("%s, line %u: not what the host writes", path, line);
+	return false;
+}
+
+static bool
+choose_domain(const struct arguments *arguments, const struct guest_conf *conf, uint32_t *ret)
+{
+	int64_t domain = arguments->domain == -1 ? conf->gui_domain : arguments->domain;
+
+	if (domain < 0 || domain > DOMAIN_MAX) {
 		log_error(
 		    "this qube has no GUI domain: neither -d nor guest.conf tells a valid one");
 		return false;
 	}
-	*ret = (uint32_t)value;
+	*ret = (uint32_t)domain;
 	return true;
 }
 
@@ -136,21 +146,18 @@ main(int argc, char **argv)
 {
 	struct arguments arguments = {.domain = -1};
 	struct agent_options options = {0};
-	g_autofree char *conf_path = path_in_runtime_dir("guest.conf"), *display = NULL;
-	g_autoptr(GHashTable) conf = NULL;
+	struct guest_conf conf = {0};
+	g_autofree char *display = NULL;
 
 	log_init("qubes-gui");
 	if (!read_arguments(argc, argv, &arguments))
 		return EXIT_FAILURE;
 	display = arguments.display;
-	conf = guest_conf_read(conf_path);
-	log_set_debug(
-	    !arguments.quiet &&
-	    (arguments.verbose || g_strcmp0(g_hash_table_lookup(conf, "debug"), "1") == 0));
-	if (!choose_domain(&arguments, conf, &options.gui_domain))
+	if (!read_conf(&conf) || !choose_domain(&arguments, &conf, &options.gui_domain))
 		return EXIT_FAILURE;
+	log_set_debug(!arguments.quiet && (arguments.verbose || conf.debug));
 	options.display = display;
-	options.layout = g_hash_table_lookup(conf, "keyboard-layout");
+	options.layout = conf.keyboard_layout;
 	options.locks_only = arguments.locks_only && !arguments.all_modifiers;
 	options.manual_redirect = arguments.manual_redirect;
 	signal(SIGPIPE, SIG_IGN);

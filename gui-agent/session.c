@@ -66,8 +66,7 @@ forget_child(struct session *session)
 	session->watch = 0;
 }
 
-/* --- the fork server -----------------------------------------------------------------------------
- */
+/* --- the fork server ----------------------------------------------------------------------- */
 
 static void start_server(struct session *session);
 
@@ -105,8 +104,7 @@ start_server(struct session *session)
 	(void)start_child(session, argv, on_server_end);
 }
 
-/* --- the keyboard --------------------------------------------------------------------------------
- */
+/* --- the keyboard -------------------------------------------------------------------------- */
 
 static void
 on_keyboard_end(GPid pid, gint status, gpointer data)
@@ -151,7 +149,7 @@ session_new(const char *display, const char *layout)
 
 	session->display = g_strdup(display);
 	session->restart_ms = RESTART_MS;
-	if (layout == NULL || layout[0] == '\0' || !start_keyboard(session, layout))
+	if (layout[0] == '\0' || !start_keyboard(session, layout))
 		start_server(session);
 	return session;
 }

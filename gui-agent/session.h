@@ -10,7 +10,7 @@
 
 struct session;
 
-/* display is ":N". layout is "layout+variant+options"; NULL or empty leaves the X server's own. */
+/* display is ":N". layout is "layout+variant+options"; empty leaves the X server's own. */
 struct session *session_new(const char *display, const char *layout);
 /* Ends what it started. NULL is fine. */
 void session_free(struct session *session);

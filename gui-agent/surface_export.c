@@ -1,30 +1,17 @@
 #include "gui-agent/surface_export.h"
 
-#include "gui-agent/region_alloc.h"
-#include "shared/log.h"
+#include "gui-agent/buffer.h"
 
 #include <X11/extensions/Xdamage.h>
 #include <X11/extensions/Xfixes.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <xcb/shm.h>
 #include <xcb/xcbext.h>
 #include <xcb/xfixes.h>
 
 #define CAPTURE_INTERVAL_US 8000
 #define MAX_UNACKNOWLEDGED 2
 #define MAX_RECTANGLES 16 /* of one capture; more become the box around them */
-#define BYTES_PER_PIXEL 4
 #define BITS_PER_PIXEL 32
-
-struct buffer {
-	struct page_run run;
-	unsigned width, height; /* pixels; of a full region fewer rows than the window has */
-	Pixmap pixmap;
-};
 
 /* A buffer that the daemon may look at until it has acknowledged this many dumps of the window. */
 struct retired {
@@ -37,7 +24,7 @@ struct surface {
 	Window window;
 	Damage damage;
 	unsigned depth;
-	unsigned width, height; /* of the window, pixels */
+	unsigned width, height; /* of the window, pixels, as far as a dump can go */
 	bool shown;
 	struct buffer *front;           /* owned; the newest picture, NULL before the first */
 	bool announced;                 /* the daemon knows front */
@@ -61,71 +48,25 @@ struct capture {
 struct surface_export {
 	const struct display *display; /* borrowed */
 	struct link *link;             /* borrowed */
-	struct region *region;         /* borrowed; NULL: no pictures */
-	struct region_alloc *alloc;    /* owned */
-	xcb_shm_seg_t segment;
-	XserverRegion parts; /* of the capture that is being put together */
-	GC gc24, gc32;       /* owned; None until the first window of that depth */
-	GQueue dirty;        /* struct surface *: to be captured */
-	GQueue starved;      /* struct surface *: for want of pages */
-	GQueue captures;     /* owned; struct capture *, oldest first */
-	guint timer;         /* 0: none */
+	struct buffer_pool *pool;      /* owned */
+	XserverRegion parts;           /* of the capture that is being put together */
+	GC gc24, gc32;                 /* owned; None until the first window of that depth */
+	GQueue dirty;                  /* struct surface *: to be captured */
+	GQueue starved;                /* struct surface *: for want of pages */
+	GQueue captures;               /* owned; struct capture *, oldest first */
+	guint timer;                   /* 0: none */
 };
 
-/* --- buffers -----------------------------------------------------------------------------------
- */
-
-static uint32_t
-pages_for(unsigned width, unsigned height)
-{
-	uint64_t bytes = (uint64_t)width * height * BYTES_PER_PIXEL;
-
-	return (uint32_t)((bytes + REGION_PAGE_BYTES - 1) / REGION_PAGE_BYTES);
-}
-
-/* Fewer rows, when the region has no room for all. 0 when there is none even for one. */
-static unsigned
-rows_that_fit(const struct surface_export *export, unsigned width, unsigned height)
-{
-	uint64_t bytes = (uint64_t)region_alloc_largest(export->alloc) * REGION_PAGE_BYTES;
-
-	return (unsigned)MIN(height, bytes / ((uint64_t)width * BYTES_PER_PIXEL));
-}
-
-/* NULL when there is no room. */
-static struct buffer *
-buffer_new(struct surface_export *export, unsigned width, unsigned height, unsigned depth)
-{
-	struct buffer *buffer;
-	struct page_run run;
-
-	if (region_alloc_take(export->alloc, pages_for(width, height), &run) < 0)
-		return NULL;
-	buffer = g_new0(struct buffer, 1);
-	buffer->run = run;
-	buffer->width = width;
-	buffer->height = height;
-	buffer->pixmap = xcb_generate_id(export->display->xcb);
-	xcb_shm_create_pixmap(export->display->xcb, (xcb_pixmap_t)buffer->pixmap,
-	    (xcb_drawable_t) export->display->root, (uint16_t)width, (uint16_t)height,
-	    (uint8_t)depth, export->segment, (uint32_t)run.first * REGION_PAGE_BYTES);
-	return buffer;
-}
+/* --- buffers ------------------------------------------------------------------------------- */
 
 static void feed_the_starved(struct surface_export *export);
 
-/* Gives the memory back to the system as well; what cannot do that (a device) keeps it. */
 static void
-buffer_free(struct surface_export *export, struct buffer *buffer)
+give_back(struct surface_export *export, struct buffer *buffer)
 {
 	if (buffer == NULL)
 		return;
-	XFreePixmap(export->display->x, buffer->pixmap);
-	(void)fallocate(region_fd(export->region), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-	    (off_t)buffer->run.first * REGION_PAGE_BYTES,
-	    (off_t)buffer->run.count * REGION_PAGE_BYTES);
-	region_alloc_give_back(export->alloc, buffer->run);
-	g_free(buffer);
+	buffer_free(export->pool, buffer);
 	feed_the_starved(export);
 }
 
@@ -156,13 +97,12 @@ free_retired(struct surface *surface, bool all)
 		if (!all && (int)(surface->acknowledged - oldest->until) < 0)
 			break;
 		g_queue_pop_head(&surface->retired);
-		buffer_free(surface->export, oldest->buffer);
+		give_back(surface->export, oldest->buffer);
 		g_free(oldest);
 	}
 }
 
-/* --- who waits for a capture -------------------------------------------------------------------
- */
+/* --- who waits for a capture --------------------------------------------------------------- */
 
 static void
 list_add(GQueue *list, GList *link, struct surface *surface)
@@ -185,7 +125,7 @@ list_remove(GQueue *list, GList *link)
 static void
 mark_dirty(struct surface *surface)
 {
-	if (surface->shown && surface->export->region != NULL)
+	if (surface->shown)
 		list_add(&surface->export->dirty, &surface->dirty_link, surface);
 }
 
@@ -203,8 +143,7 @@ feed_the_starved(struct surface_export *export)
 	}
 }
 
-/* --- capture -----------------------------------------------------------------------------------
- */
+/* --- capture ------------------------------------------------------------------------------- */
 
 static GC
 new_gc(struct surface_export *export, unsigned depth)
@@ -233,7 +172,7 @@ capture_free(struct surface_export *export, struct capture *capture)
 {
 	if (capture->surface != NULL)
 		capture->surface->capture = NULL;
-	buffer_free(export, capture->fresh);
+	give_back(export, capture->fresh);
 	free(capture->reply);
 	g_free(capture);
 }
@@ -287,14 +226,14 @@ better_buffer(struct surface *surface)
 {
 	struct surface_export *export = surface->export;
 	const struct buffer *front = surface->front;
-	unsigned rows = rows_that_fit(export, surface->width, surface->height);
+	unsigned rows = buffer_pool_rows(export->pool, surface->width, surface->height);
 
 	if (rows < surface->height)
 		list_add(&export->starved, &surface->starved_link, surface);
 	if (front != NULL && front->width == surface->width && front->height >= rows &&
 	    front->height < surface->height)
 		return NULL;
-	return buffer_new(export, surface->width, rows, surface->depth);
+	return buffer_new(export->pool, surface->width, rows, surface->depth);
 }
 
 static void
@@ -372,8 +311,7 @@ surface_export_start(struct surface_export *export)
 	xcb_flush(export->display->xcb);
 }
 
-/* --- results ------------------------------------------------------------------------------------
- */
+/* --- results ------------------------------------------------------------------------------- */
 
 static void
 send_dump(struct surface *surface)
@@ -385,15 +323,14 @@ send_dump(struct surface *surface)
 	    .height = surface->front->height,
 	    .bpp = BITS_PER_PIXEL,
 	};
-	uint32_t count = pages_for(dump.width, dump.height);
-	g_autofree uint32_t *pages = g_new(uint32_t, count);
+	g_autofree uint32_t *pages = g_new(uint32_t, run.count);
 
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < run.count; i++)
 		pages[i] = run.first + i;
 	surface->sent++;
 	surface->announced = true;
 	link_send_parts(surface->export->link, GUI_WINDOW_DUMP, (uint32_t)surface->window, &dump,
-	    sizeof(dump), pages, count * sizeof(*pages));
+	    sizeof(dump), pages, run.count * sizeof(*pages));
 	if (link_version(surface->export->link) < GUI_VERSION(1, 7))
 		surface_acknowledged(surface); /* that daemon never does */
 }
@@ -481,8 +418,7 @@ surface_export_finish(struct surface_export *export)
 	}
 }
 
-/* --- surfaces -----------------------------------------------------------------------------------
- */
+/* --- surfaces ------------------------------------------------------------------------------ */
 
 struct surface *
 surface_new(
@@ -493,8 +429,8 @@ surface_new(
 	surface->export = export;
 	surface->window = window;
 	surface->depth = depth;
-	surface->width = width;
-	surface->height = height;
+	surface->width = MIN(width, GUI_MAX_WIDTH);
+	surface->height = MIN(height, GUI_MAX_HEIGHT);
 	surface->whole = true;
 	surface->damage = XDamageCreate(export->display->x, window, XDamageReportNonEmpty);
 	g_queue_init(&surface->retired);
@@ -508,7 +444,7 @@ surface_free(struct surface *surface)
 		return;
 	surface_show(surface, false);
 	free_retired(surface, true);
-	buffer_free(surface->export, surface->front);
+	give_back(surface->export, surface->front);
 	XDamageDestroy(surface->export->display->x, surface->damage);
 	g_free(surface);
 }
@@ -516,6 +452,8 @@ surface_free(struct surface *surface)
 void
 surface_resize(struct surface *surface, unsigned width, unsigned height)
 {
+	width = MIN(width, GUI_MAX_WIDTH);
+	height = MIN(height, GUI_MAX_HEIGHT);
 	if (surface->width == width && surface->height == height)
 		return;
 	surface->width = width;
@@ -582,67 +520,24 @@ surface_replay(struct surface *surface)
 	start_in(surface->export, 0);
 }
 
-/* --- export -------------------------------------------------------------------------------------
- */
-
-static bool
-has_shared_pixmaps(xcb_connection_t *xcb)
-{
-	xcb_shm_query_version_reply_t *reply =
-	    xcb_shm_query_version_reply(xcb, xcb_shm_query_version(xcb), NULL);
-	bool has = reply != NULL && reply->shared_pixmaps &&
-		   reply->pixmap_format == XCB_IMAGE_FORMAT_Z_PIXMAP &&
-		   (reply->major_version > 1 || reply->minor_version >= 2);
-
-	free(reply);
-	return has;
-}
-
-static int
-attach_region(struct surface_export *export)
-{
-	xcb_connection_t *xcb = export->display->xcb;
-	xcb_generic_error_t *error;
-	int fd;
-
-	if (!has_shared_pixmaps(xcb)) {
-		log_error("the X server of this qube has no pixmaps in shared memory");
-		return -ENOTSUP;
-	}
-	fd = fcntl(region_fd(export->region), F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	export->segment = xcb_generate_id(xcb);
-	error = xcb_request_check(/* it closes the descriptor */
-	    xcb, xcb_shm_attach_fd_checked(xcb, export->segment, fd, false));
-	if (error != NULL) {
-		log_error("the X server of this qube cannot map the memory region");
-		free(error);
-		return -ENOTSUP;
-	}
-	return 0;
-}
+/* --- export -------------------------------------------------------------------------------- */
 
 int
 surface_export_new(const struct display *display, struct link *link, struct region *region,
     struct surface_export **ret)
 {
-	struct surface_export *export = g_new0(struct surface_export, 1);
-	uint64_t pages = region != NULL ? region_size_bytes(region) / REGION_PAGE_BYTES : 0;
+	struct surface_export *export;
+	struct buffer_pool *pool;
 	int r;
 
+	r = buffer_pool_new(display, region, &pool);
+	if (r < 0)
+		return r;
+	export = g_new0(struct surface_export, 1);
 	export->display = display;
 	export->link = link;
-	export->region = region;
-	export->alloc = region_alloc_new((uint32_t)pages);
+	export->pool = pool;
 	export->parts = XFixesCreateRegion(display->x, NULL, 0);
-	if (region != NULL) {
-		r = attach_region(export);
-		if (r < 0) {
-			surface_export_free(export);
-			return r;
-		}
-	}
 	*ret = export;
 	return 0;
 }
@@ -663,6 +558,6 @@ surface_export_free(struct surface_export *export)
 	if (export->gc32 != NULL)
 		XFreeGC(export->display->x, export->gc32);
 	XFixesDestroyRegion(export->display->x, export->parts);
-	region_alloc_free(export->alloc);
+	buffer_pool_free(export->pool);
 	g_free(export);
 }

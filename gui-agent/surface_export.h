@@ -1,18 +1,18 @@
 /*
  * surface_export - the pixels of the windows, brought into the memory region of the qube.
  *
- * Way:    the region is one shared memory segment of the qube's X server. A buffer is a run of its
- *         pages and a pixmap on them. A capture is three requests, of which only the last has a
- *         reply: take what was damaged, copy just that from the window into the pixmap, tell what
- *         it was. When the reply is here, the copy has run: WINDOW_DUMP and SHMIMAGE follow. Nobody
- *         waits for the reply, and damage gathers in the server meanwhile.
- * Shape:  rows of stride 4 * width bytes, top row first; depth 24 or 32 (the top byte means
- *         nothing). Windows of another depth have no picture.
+ * Way:    a capture is a few requests, of which only the last has a reply: take what was damaged,
+ *         copy just that from the window into a buffer's pixmap, tell what it was. When the reply
+ *         is here, the copy has run: WINDOW_DUMP and SHMIMAGE follow. Nobody waits for the reply,
+ *         and damage gathers in the server meanwhile.
+ * Depth:  24 or 32 (the top byte means nothing); windows of another have no picture.
  * Life:   pages are given back only when the daemon has acknowledged the dump that replaced them,
  *         or the window's end; when the daemon has gone, all that it might still have looked at.
- * Limits: one capture and two unacknowledged dumps a window at a time; a window is captured at most
- *         every 8 ms, the first damage after a pause at once. A full region: a dump of fewer rows
- * or none, made good when pages come back. Source: docs/gui-agent.md, "Pixels".
+ * Limits: a picture is no larger than the protocol allows; one capture and two unacknowledged
+ *         dumps a window at a time; a window is captured at most every 8 ms, the first damage
+ *         after a pause at once. A full region: a dump of fewer rows or none, made good when
+ *         pages come back.
+ * Source: docs/gui-agent.md, "Pixels".
  */
 #ifndef GUI_AGENT_SURFACE_EXPORT_H
 #define GUI_AGENT_SURFACE_EXPORT_H

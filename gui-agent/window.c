@@ -35,8 +35,7 @@ display_of(const struct window *window)
 	return window->env->display;
 }
 
-/* --- to the daemon -----------------------------------------------------------------------------
- */
+/* --- to the daemon ------------------------------------------------------------------------- */
 
 static void
 send(struct window *window, enum gui_message type, const void *body, size_t len)
@@ -109,8 +108,7 @@ send_hints(struct window *window)
 	send(window, GUI_WINDOW_HINTS, &window->hints, sizeof(window->hints));
 }
 
-/* --- what it says of itself --------------------------------------------------------------------
- */
+/* --- what it says of itself ---------------------------------------------------------------- */
 
 static void
 read_title(struct window *window)
@@ -182,8 +180,7 @@ window_update(struct window *window)
 		update_hints(window);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 struct window *
 window_new(const struct window_env *env, Window id, const XWindowAttributes *attributes)
@@ -234,12 +231,6 @@ window_is_dying(const struct window *window)
 }
 
 bool
-window_is_mapped(const struct window *window)
-{
-	return window->mapped;
-}
-
-bool
 window_is_managed(const struct window *window)
 {
 	return window->mapped && !window->override_redirect;
@@ -273,8 +264,7 @@ window_forget_daemon(struct window *window)
 	surface_forget_daemon(window->surface);
 }
 
-/* --- from the X server ---------------------------------------------------------------------------
- */
+/* --- from the X server --------------------------------------------------------------------- */
 
 void
 window_saw_map(struct window *window, bool override_redirect)
@@ -357,8 +347,7 @@ window_ask_flags(struct window *window, uint32_t set, uint32_t unset)
 		send_flags(window, set, unset);
 }
 
-/* --- from the daemon -----------------------------------------------------------------------------
- */
+/* --- from the daemon ----------------------------------------------------------------------- */
 
 void
 window_configure(struct window *window, const struct gui_geometry *geometry)

@@ -32,7 +32,6 @@ void window_free(struct window *window); /* NULL is fine; gives back its pages *
 
 Window window_id(const struct window *window);
 bool window_is_dying(const struct window *window);
-bool window_is_mapped(const struct window *window);
 /* Mapped, and not one that goes past window managers. */
 bool window_is_managed(const struct window *window);
 void window_origin(const struct window *window, int *ret_x, int *ret_y);

@@ -37,8 +37,7 @@ xwatch_find(struct xwatch *watch, Window id)
 	return window != NULL && !window_is_dying(window) ? window : NULL;
 }
 
-/* --- coming and going --------------------------------------------------------------------------
- */
+/* --- coming and going ---------------------------------------------------------------------- */
 
 static void
 update_client_list(struct xwatch *watch)
@@ -128,8 +127,7 @@ disappear(struct xwatch *watch, Window id)
 		drop(watch, window);
 }
 
-/* --- events --------------------------------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------------------------- */
 
 static void
 on_create(struct xwatch *watch, const XEvent *event)
@@ -301,8 +299,7 @@ xwatch_on_turn_end(struct xwatch *watch)
 	g_hash_table_foreach_remove(watch->stale, update, NULL);
 }
 
-/* --- the daemon ----------------------------------------------------------------------------------
- */
+/* --- the daemon ---------------------------------------------------------------------------- */
 
 void
 xwatch_replay(struct xwatch *watch)
@@ -342,8 +339,7 @@ xwatch_dump_acknowledged(struct xwatch *watch, Window id)
 		window_dump_acknowledged(window);
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 static void
 adopt_all(struct xwatch *watch)

@@ -54,7 +54,7 @@ static struct {
 	GString *input;
 } self;
 
-/* --- pages --------------------------------------------------------------------------------------- */
+/* --- pages --------------------------------------------------------------------------------- */
 
 static void
 win_free(gpointer data)
@@ -115,7 +115,7 @@ let_go(struct win *win)
 	}
 }
 
-/* --- to the agent ---------------------------------------------------------------------------------- */
+/* --- to the agent -------------------------------------------------------------------------- */
 
 static void
 send(enum gui_message type, uint32_t window, const void *body, size_t len)
@@ -152,7 +152,7 @@ acknowledge_destroy(uint32_t id)
 		send(GUI_DESTROY, id, NULL, 0);
 }
 
-/* --- from the agent -------------------------------------------------------------------------------- */
+/* --- from the agent ------------------------------------------------------------------------ */
 
 static int
 on_create(struct win *win, const struct gui_packet *packet)
@@ -348,7 +348,7 @@ on_packet(const struct gui_packet *packet)
 		    packet->window.id);
 }
 
-/* --- the channel ----------------------------------------------------------------------------------- */
+/* --- the channel --------------------------------------------------------------------------- */
 
 static void
 greet(void)
@@ -423,7 +423,7 @@ disconnect_agent(void)
 	g_hash_table_remove_all(self.wins);
 }
 
-/* --- commands -------------------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------------------------ */
 
 static uint32_t
 number(const char *word)

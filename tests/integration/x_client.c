@@ -50,7 +50,7 @@ index_of(Window window)
 	return -1;
 }
 
-/* --- commands -------------------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------------------------ */
 
 static XVisualInfo
 visual_of_depth(int depth)
@@ -220,8 +220,12 @@ do_show_state(char **words)
 	XGetWindowProperty(x, window_of(words), net_wm_state, 0, 32, False, XA_ATOM, &type, &format,
 	    &count, &rest, &data);
 	printf("state %s", words[1]);
-	for (unsigned long i = 0; i < count; i++)
-		printf(" %s", XGetAtomName(x, ((Atom *)data)[i]));
+	for (unsigned long i = 0; i < count; i++) {
+		char *name = XGetAtomName(x, ((Atom *)data)[i]);
+
+		printf(" %s", name);
+		XFree(name);
+	}
 	printf("\n");
 	if (data != NULL)
 		XFree(data);
@@ -317,7 +321,7 @@ run_command(const char *line)
 	exit(1);
 }
 
-/* --- events ---------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------------- */
 
 static void
 print_client_message(const XClientMessageEvent *event)
