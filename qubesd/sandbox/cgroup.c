@@ -112,13 +112,18 @@ struct making {
 	bool memory, pids; /* limits that are set */
 };
 
+/* The parent may be removed by the end of another sandbox between the two steps: again then. */
 static char *
 make_folder(const char *parent, const char *uuid)
 {
 	char *folder = g_build_filename(parent, uuid, NULL);
 
-	if (g_mkdir(folder, 0755) == 0 || errno == EEXIST)
-		return folder;
+	for (int i = 0; i < 3; i++) {
+		if (g_mkdir(parent, 0755) < 0 && errno != EEXIST)
+			break;
+		if (g_mkdir(folder, 0755) == 0 || errno == EEXIST)
+			return folder;
+	}
 	g_free(folder);
 	return NULL;
 }
@@ -135,16 +140,14 @@ make_v2(struct making *making, const struct hierarchy *hierarchy)
 		return;
 	base = g_build_filename(hierarchy->mount, own, NULL);
 	parent = g_build_filename(base, PARENT, NULL);
-	if (g_mkdir(parent, 0755) < 0 && errno != EEXIST)
+	folder = make_folder(parent, making->uuid);
+	if (folder == NULL)
 		return;
 	/* Where they are on already this changes nothing; where they cannot be had, no harm. */
 	(void)write_file(base, "cgroup.subtree_control", "+memory");
 	(void)write_file(base, "cgroup.subtree_control", "+pids");
 	(void)write_file(parent, "cgroup.subtree_control", "+memory");
 	(void)write_file(parent, "cgroup.subtree_control", "+pids");
-	folder = make_folder(parent, making->uuid);
-	if (folder == NULL)
-		return;
 	g_ptr_array_add(making->folders, folder);
 	if (write_number(folder, "memory.max", making->limits->memory_bytes) == 0)
 		making->memory = true;
@@ -162,8 +165,6 @@ make_v1(struct making *making, const struct hierarchy *hierarchy)
 
 	if (!memory && !pids && !hierarchy_has(hierarchy, "freezer") &&
 	    !hierarchy_has(hierarchy, "cpuacct"))
-		return;
-	if (g_mkdir(parent, 0755) < 0 && errno != EEXIST)
 		return;
 	folder = make_folder(parent, making->uuid);
 	if (folder == NULL)
@@ -236,12 +237,15 @@ void
 cgroup_free(char *const *folders)
 {
 	for (; folders != NULL && *folders != NULL; folders++) {
+		g_autofree char *parent = g_path_get_dirname(*folders);
+
 		/* The last process may still be on its way out: 1 second, mostly none. */
 		for (int i = 0; i < 100 && rmdir(*folders) < 0 && errno == EBUSY; i++) {
 			(void)cgroup_freeze((char *const[]){*folders, NULL}, false);
 			kill_inside(*folders);
 			g_usleep(10000);
 		}
+		(void)rmdir(parent); /* fails while others have one there */
 	}
 }
 
