@@ -50,6 +50,22 @@ instance_end_recorded() {
 	rm -f "$QUBES_RUNTIME_DIR/pids"
 }
 
+# Ends qubes and their qrexec daemons that outlived qubesd, as they are meant to.
+instance_end_orphans() {
+	local file pid started
+	for file in "$QUBES_RUNTIME_DIR"/sandbox/*/state; do
+		[ -e "$file" ] || continue
+		for kind in init supervisor; do
+			pid=$(sed -n "s/^$kind=//p" "$file" 2>/dev/null)
+			started=$(sed -n "s/^$kind-start=//p" "$file" 2>/dev/null)
+			[ -z "$pid" ] || instance_end_pid "$pid" "$started" 5
+		done
+	done
+	for file in "$QUBES_RUNTIME_DIR"/qrexec-*.pid; do
+		[ -e "$file" ] && read -r pid started <"$file" && instance_end_pid "$pid" "$started" 2
+	done
+}
+
 # Waits until a command succeeds; gives up after so many seconds, or when the process is gone.
 instance_wait_for() { # seconds pid-or-0 command...
 	local until=$((SECONDS + $1)) pid=$2
@@ -85,6 +101,8 @@ instance_setup() {
 	[ -d "$QUBES_RUNTIME_DIR" ] && [ ! -L "$QUBES_RUNTIME_DIR" ] && [ -O "$QUBES_RUNTIME_DIR" ] ||
 		instance_die "$QUBES_RUNTIME_DIR is not a folder of this user's own"
 	instance_end_recorded
+	instance_end_orphans
+	rm -rf "$QUBES_RUNTIME_DIR"/sandbox "$QUBES_RUNTIME_DIR"/*.sock "$QUBES_RUNTIME_DIR"/qrexec*
 	export QUBES_CONFIG_DIR=${QUBES_CONFIG_DIR:-$QUBES_STATE_DIR/config}
 	export QUBES_RPC_DIR=${QUBES_RPC_DIR:-$QUBES_RUNTIME_DIR/rpc}
 	export QUBES_LOG_DIR=${QUBES_LOG_DIR:-$QUBES_STATE_DIR/log}
@@ -214,5 +232,6 @@ instance_stop() {
 			timeout 10 qvm-kill --all >/dev/null 2>&1
 	fi
 	instance_end_recorded
+	instance_end_orphans
 	rm -rf "$QUBES_RUNTIME_DIR"
 }

@@ -180,7 +180,7 @@ add_etc(struct bwrap_args *args, const struct sandbox_options *options, const st
 {
 	add_tmpfs(args, "/etc", "0755", 16 << 20);
 	/* Parents that are not asked for would be 0700. */
-	add(args, "--dir", "/etc/ssl", "--dir", "/etc/pam.d", NULL);
+	add(args, "--dir", "/etc/ssl", "--dir", "/etc/pam.d", "--dir", "/etc/qubes", NULL);
 	for (const char *const *name = etc_files_bound; *name != NULL; name++) {
 		g_autofree char *outside = g_build_filename(stage->paths[STAGE_ETC], *name, NULL);
 		g_autofree char *inside = g_build_filename("/etc", *name, NULL);
