@@ -243,8 +243,9 @@ guest_handshake(struct guest *guest)
 	guest->painter = painter_new(guest->context.display, guest->outbox,
 	    pixels_new(guest->context.display, open_region(guest)));
 	guest->input = input_new(guest->context.display, guest->outbox);
-	log_info("%s: GUI agent connected, protocol 1.%u", guest->context.config->name,
-	    version & 0xffff);
+	if (guest->context.config->log_level > 0)
+		log_info("%s: GUI agent connected, protocol 1.%u", guest->context.config->name,
+		    version & 0xffff);
 	if (!private->was_connected) {
 		private->was_connected = true;
 		private->events->on_connected(private->events->data);
@@ -368,8 +369,9 @@ run(struct guest *guest)
 	if (r >= 0)
 		r = outbox_flush(guest->outbox, private->vchan);
 	if (r < 0) {
-		log_info("%s: GUI agent gone (%s), waiting for the next",
-		    guest->context.config->name, strerror(-r));
+		if (guest->context.config->log_level > 0)
+			log_info("%s: GUI agent gone (%s), waiting for the next",
+			    guest->context.config->name, strerror(-r));
 		guest_reconnect_later(guest);
 		return;
 	}
