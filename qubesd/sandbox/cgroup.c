@@ -7,9 +7,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PARENT "bordure"
+#define STALE_S 60
 
 /* A mounted hierarchy: where, and which controllers (version 1) it has. */
 struct hierarchy {
@@ -112,12 +115,33 @@ struct making {
 	bool memory, pids; /* limits that are set */
 };
 
+/*
+ * Groups of sandboxes that lost everybody who knew of them. Only empty ones can be removed, and a
+ * young one may be empty because its sandbox is just being made.
+ */
+static void
+remove_stale(const char *parent)
+{
+	g_autoptr(GDir) dir = g_dir_open(parent, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *folder = g_build_filename(parent, name, NULL);
+		struct stat st;
+
+		if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
+		    st.st_mtime + STALE_S < time(NULL))
+			(void)rmdir(folder);
+	}
+}
+
 /* The parent may be removed by the end of another sandbox between the two steps: again then. */
 static char *
 make_folder(const char *parent, const char *uuid)
 {
 	char *folder = g_build_filename(parent, uuid, NULL);
 
+	remove_stale(parent);
 	for (int i = 0; i < 3; i++) {
 		if (g_mkdir(parent, 0755) < 0 && errno != EEXIST)
 			break;
