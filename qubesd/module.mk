@@ -67,3 +67,7 @@ tests += test_admin_server
 test_admin_server.src := tests/unit/test_admin_server.c $(admin-tests-src)
 test_admin_server.libs := qubesd-core shared
 test_admin_server.pkgs := cmocka
+
+testtools += bench_admin
+bench_admin.src := tests/bench/bench_admin.c
+bench_admin.libs := shared
