@@ -38,3 +38,10 @@ test_qrexec_service.pkgs := cmocka
 fuzzers += fuzz_qrexec
 fuzz_qrexec.src := tests/fuzz/fuzz_qrexec.c
 fuzz_qrexec.libs := qrexec_protocol
+
+testtools += qrexec_talk qrexec_fake_policy
+qrexec_talk.src := tests/integration/qrexec_talk.c
+qrexec_talk.pkgs := glib-2.0
+qrexec_fake_policy.src := tests/integration/qrexec_fake_policy.c
+qrexec_fake_policy.pkgs := glib-2.0
+integration += qrexec_flows
