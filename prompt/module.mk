@@ -19,3 +19,12 @@ testtools += prompt_cover
 prompt_cover.src := tests/integration/prompt_cover.c
 prompt_cover.pkgs := x11
 integration += prompt_dialog
+
+tests += test_prompt
+test_prompt.src := tests/unit/test_prompt.c
+test_prompt.libs := prompt shared
+test_prompt.pkgs := cmocka
+
+fuzzers += fuzz_ask_request
+fuzz_ask_request.src := tests/fuzz/fuzz_ask_request.c prompt/request_decode.c
+fuzz_ask_request.pkgs := jansson

@@ -133,19 +133,25 @@ policy_add_rule(struct policy *policy, const struct policy_rule *rule)
 	g_array_append_vals(numbers_of_service(policy, rule->service), &number, 1);
 }
 
+/* NULL to NULL for a list that is missing or empty. */
+static void
+set_range(const GArray *numbers, const unsigned **ret_begin, const unsigned **ret_end)
+{
+	bool empty = numbers == NULL || numbers->len == 0;
+
+	*ret_begin = empty ? NULL : &g_array_index(numbers, unsigned, 0);
+	*ret_end = empty ? NULL : *ret_begin + numbers->len;
+}
+
 void
 policy_cursor_init(struct policy_cursor *cursor, const struct policy *policy, const char *service,
     const char *argument)
 {
-	const GArray *exact = g_hash_table_lookup(policy->services, service);
-	const GArray *any = policy->any_service;
-
 	cursor->policy = policy;
 	cursor->argument = g_hash_table_lookup(policy->texts, argument);
-	cursor->exact = exact != NULL ? (const unsigned *)(const void *)exact->data : NULL;
-	cursor->exact_end = exact != NULL ? cursor->exact + exact->len : NULL;
-	cursor->any = (const unsigned *)(const void *)any->data;
-	cursor->any_end = cursor->any + any->len;
+	set_range(
+	    g_hash_table_lookup(policy->services, service), &cursor->exact, &cursor->exact_end);
+	set_range(policy->any_service, &cursor->any, &cursor->any_end);
 }
 
 /* The smaller of the two lists' next numbers, that is the rule that stands first. */

@@ -29,7 +29,10 @@ policy_fake_agent.src := tests/integration/policy_fake_agent.c
 policy_fake_agent.pkgs := glib-2.0
 integration += policy_daemon
 
-tests += test_policy_parse test_policy_load test_policy_eval test_policy_reference
+tests += test_policy_parse test_policy_load test_policy_eval test_policy_reference test_policy_call
+test_policy_call.src := tests/unit/test_policy_call.c
+test_policy_call.libs := policy-decider policy shared
+test_policy_call.pkgs := cmocka
 test_policy_reference.src := tests/unit/test_policy_reference.c
 test_policy_reference.libs := policy shared
 test_policy_reference.pkgs := cmocka
@@ -42,3 +45,8 @@ test_policy_parse.pkgs := cmocka
 test_policy_load.src := tests/unit/test_policy_load.c
 test_policy_load.libs := policy-decider policy shared
 test_policy_load.pkgs := cmocka
+
+fuzzers += fuzz_policy fuzz_policy_call
+fuzz_policy.src := tests/fuzz/fuzz_policy.c
+fuzz_policy.libs := policy shared
+fuzz_policy_call.src := tests/fuzz/fuzz_policy_call.c qrexec/policy/call_decode.c

@@ -241,6 +241,16 @@ l03_the_first_matching_rule_decides_across_services(void **state)
 }
 
 static void
+l20_an_empty_policy_denies_everything(void **state)
+{
+	(void)state;
+	use_rules("");
+	assert_string_equal(result_for("work", "web"), "deny");
+	assert_string_equal(result_for("dom0", "web"), "deny");
+	assert_int_equal(decision.stage, POLICY_STAGE_NOMATCH);
+}
+
+static void
 pol_04_service_and_argument_match_exactly(void **state)
 {
 	static const char *const spellings[] = {"svc+ARG", "Svc+arg", "svc+arg+", "svc+ar",
@@ -770,6 +780,7 @@ main(void)
 	    WITH_QUBES(pol_05_names_and_uuids_of_one_qube_match_each_other),
 	    WITH_QUBES(pol_15_an_unknown_source_matches_only_any_and_its_own_name),
 	    WITH_QUBES(l03_the_first_matching_rule_decides_across_services),
+	    WITH_QUBES(l20_an_empty_policy_denies_everything),
 	    WITH_QUBES(pol_04_service_and_argument_match_exactly),
 	    WITH_QUBES(pol_04_no_argument_and_an_empty_one_are_the_same),
 	    WITH_QUBES(pol_03_only_some_keywords_can_be_asked_for),
