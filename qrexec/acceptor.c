@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXHAUSTED_MS 100
 
 struct acceptor {
-	char *path; /* owned */
-	int fd;     /* owned */
+	char *path;   /* owned */
+	int fd;       /* owned */
+	dev_t device; /* of the socket in the file system */
+	ino_t inode;
 	guint source, timer;
 	bool paused;
 	acceptor_func on_connection;
@@ -65,6 +68,28 @@ unwatch(struct acceptor *acceptor)
 	acceptor->timer = 0;
 }
 
+static void
+remember_place(struct acceptor *acceptor)
+{
+	struct stat info;
+
+	if (lstat(acceptor->path, &info) < 0)
+		return;
+	acceptor->device = info.st_dev;
+	acceptor->inode = info.st_ino;
+}
+
+/* A successor of ours may have put its own socket there already. */
+static void
+remove_place(const struct acceptor *acceptor)
+{
+	struct stat info;
+
+	if (lstat(acceptor->path, &info) == 0 && info.st_dev == acceptor->device &&
+	    info.st_ino == acceptor->inode)
+		unlink(acceptor->path);
+}
+
 int
 acceptor_new(
     const char *path, mode_t mode, acceptor_func on_connection, void *data, struct acceptor **ret)
@@ -79,6 +104,7 @@ acceptor_new(
 	acceptor->fd = fd;
 	acceptor->on_connection = on_connection;
 	acceptor->data = data;
+	remember_place(acceptor);
 	watch(acceptor);
 	*ret = acceptor;
 	return 0;
@@ -90,8 +116,8 @@ acceptor_free(struct acceptor *acceptor)
 	if (acceptor == NULL)
 		return;
 	unwatch(acceptor);
+	remove_place(acceptor);
 	close(acceptor->fd);
-	unlink(acceptor->path);
 	g_free(acceptor->path);
 	g_free(acceptor);
 }

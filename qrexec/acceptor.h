@@ -17,7 +17,7 @@ typedef void (*acceptor_func)(int fd, void *data);
 /* As local_socket_listen(); returns 0 or a negative errno. */
 int acceptor_new(
     const char *path, mode_t mode, acceptor_func on_connection, void *data, struct acceptor **ret);
-/* Also removes the socket from the file system. NULL is fine. */
+/* Also removes the socket from the file system, if it is still ours. NULL is fine. */
 void acceptor_free(struct acceptor *acceptor);
 
 void acceptor_pause(struct acceptor *acceptor, bool pause);

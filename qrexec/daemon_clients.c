@@ -15,7 +15,8 @@
 struct daemon_clients {
 	struct daemon *daemon; /* borrowed */
 	struct acceptor *acceptor;
-	char *name_link, *uuid_link; /* owned: paths */
+	char *base;                  /* owned: name of the socket in its folder */
+	char *name_link, *uuid_link; /* owned: paths of links to it */
 	GPtrArray *clients;          /* of struct client, owned */
 };
 
@@ -218,6 +219,16 @@ make_link(const char *target, const char *path)
 	return symlink(target, path) < 0 ? -errno : 0;
 }
 
+/* A successor of ours may have made its own already. */
+static void
+remove_link(const char *target, const char *path)
+{
+	g_autofree char *present = g_file_read_link(path, NULL);
+
+	if (g_strcmp0(present, target) == 0)
+		unlink(path);
+}
+
 static char *
 path_in(const struct daemon *daemon, const char *prefix, const char *name)
 {
@@ -230,19 +241,19 @@ daemon_clients_new(struct daemon *daemon, struct daemon_clients **ret)
 	struct daemon_clients *clients = g_new0(struct daemon_clients, 1);
 	g_autofree char *number = g_strdup_printf("%u", daemon->domain);
 	g_autofree char *path = path_in(daemon, "", number);
-	g_autofree char *base = g_path_get_basename(path);
 	int r;
 
 	clients->daemon = daemon;
+	clients->base = g_path_get_basename(path);
 	clients->clients = g_ptr_array_new_with_free_func(client_free);
 	clients->name_link = path_in(daemon, "", daemon->name);
 	clients->uuid_link = path_in(daemon, "uuid:", daemon->uuid);
 	/* The folder says who may connect. */
 	r = acceptor_new(path, 0777, on_connection, clients, &clients->acceptor);
 	if (r == 0)
-		r = make_link(base, clients->name_link);
+		r = make_link(clients->base, clients->name_link);
 	if (r == 0)
-		r = make_link(base, clients->uuid_link);
+		r = make_link(clients->base, clients->uuid_link);
 	if (r < 0) {
 		daemon_clients_free(clients);
 		return r;
@@ -257,11 +268,12 @@ daemon_clients_free(struct daemon_clients *clients)
 	if (clients == NULL)
 		return;
 	if (clients->acceptor != NULL) {
-		unlink(clients->name_link);
-		unlink(clients->uuid_link);
+		remove_link(clients->base, clients->name_link);
+		remove_link(clients->base, clients->uuid_link);
 	}
 	acceptor_free(clients->acceptor);
 	g_ptr_array_unref(clients->clients);
+	g_free(clients->base);
 	g_free(clients->name_link);
 	g_free(clients->uuid_link);
 	g_free(clients);
