@@ -56,7 +56,7 @@ fuzz_store.pkgs := libxml-2.0
 testtools += kill_loop
 kill_loop.src := tests/integration/kill_loop.c
 kill_loop.libs := shared
-integration += qubesd_kill_loop
+integration += qubesd_daemon qubesd_kill_loop
 
 testtools += admin_corpus
 admin_corpus.src := tests/corpus/admin_corpus.c $(admin-tests-src)
