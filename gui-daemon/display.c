@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <xcb/shm.h>
 #include <xcb/xcbext.h>
 #include <xcb/xkb.h>
@@ -150,13 +151,25 @@ open_dpi(struct display *display, const xcb_screen_t *screen)
 	display->dpi = dpi >= DPI_MIN && dpi <= DPI_MAX ? dpi : 96;
 }
 
+static bool
+is_local(const struct display *display)
+{
+	int domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(xcb_get_file_descriptor(display->connection), SOL_SOCKET, SO_DOMAIN,
+		   &domain, &len) == 0 &&
+	       domain == AF_UNIX;
+}
+
 /* Descriptors travel over a unix socket only, and only since MIT-SHM 1.2. */
 static void
 open_shm(struct display *display)
 {
 	xcb_shm_query_version_reply_t *reply;
 
-	if (!xcb_get_extension_data(display->connection, &xcb_shm_id)->present)
+	if (!is_local(display) ||
+	    !xcb_get_extension_data(display->connection, &xcb_shm_id)->present)
 		return;
 	reply = xcb_shm_query_version_reply(
 	    display->connection, xcb_shm_query_version(display->connection), NULL);

@@ -17,7 +17,7 @@ fake_gui_agent.src := tests/integration/fake_gui_agent.c
 fake_gui_agent.libs := gui_protocol vchan shared
 
 testtools += frame_oracle
-frame_oracle.src := tests/integration/frame_oracle.c
+frame_oracle.src := tests/integration/frame_oracle.c tests/integration/x_stepper.c
 frame_oracle.pkgs := glib-2.0 x11 xdamage
 integration += gui_frames
 

@@ -1,5 +1,5 @@
 /*
- * frame_oracle BORDER NAME:LABEL:COLOUR[,COLOUR...]... - looks at the screen, again and again, and
+ * frame_oracle [-s NUMBER] BORDER NAME:LABEL:COLOUR[,COLOUR...]... - looks at the screen, again and again, and
  * tells every moment at which pixels of a qube were not inside that qube's frame.
  *
  * Each scripted qube gives its windows pixels of a palette of its own (COLOUR, 0xRRGGBB), which
@@ -12,16 +12,19 @@
  *            thick unless something cuts it off, or another label; or what cuts it off: a window
  *            above, the edge of the screen, the edge of a window manager's frame
  *   screen   an override-redirect window of a qube is wholly on the screen, or wholly off it
- * A picture is taken at every change of the screen and sixty times a second.
+ * A picture is taken at every change of the screen and sixty times a second. With -s it also serves
+ * as display NUMBER for one client, and takes a picture after every request of that client.
  *
  * Commands on stdin, a line each; every one is answered by a line:
  *   begin CASE           starts to look
- *   end                  prints "CASE grabs=N violations=N pixels=N first=TEXT": grabs with a
- *                        violation, the most palette pixels that one grab showed
+ *   end                  prints "CASE grabs=N violations=N pixels=N steps=N first=TEXT": grabs with
+ *                        a violation, the most palette pixels that one grab showed, requests
  *   look                 one grab, at once
  *   resize NAME STEPS    for 1..STEPS: makes the topmost window of that qube so much larger and
  *                        smaller, and looks each time; then restores it
  */
+#include "tests/integration/x_stepper.h"
+
 #include <X11/Xatom.h>
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
@@ -75,8 +78,9 @@ struct oracle {
 	uint16_t *owner;               /* of each pixel: index into seen */
 	const uint32_t *pixels;
 
-	char *running; /* name of the case; NULL: not looking */
-	unsigned grabs, violations, most_pixels;
+	struct x_stepper *stepper; /* NULL: none */
+	char *running;             /* name of the case; NULL: not looking */
+	unsigned grabs, steps, violations, most_pixels;
 	char *first;
 	char *found; /* the violation of this grab; NULL: none */
 };
@@ -408,7 +412,7 @@ begin(struct oracle *oracle, const char *name)
 {
 	g_free(oracle->running);
 	oracle->running = g_strdup(name);
-	oracle->grabs = oracle->violations = oracle->most_pixels = 0;
+	oracle->grabs = oracle->steps = oracle->violations = oracle->most_pixels = 0;
 	g_clear_pointer(&oracle->first, g_free);
 }
 
@@ -416,8 +420,8 @@ static void
 end(struct oracle *oracle)
 {
 	look(oracle);
-	printf("%s grabs=%u violations=%u pixels=%u first=%s\n", oracle->running, oracle->grabs,
-	    oracle->violations, oracle->most_pixels,
+	printf("%s grabs=%u violations=%u pixels=%u steps=%u first=%s\n", oracle->running,
+	    oracle->grabs, oracle->violations, oracle->most_pixels, oracle->steps,
 	    oracle->first != NULL ? oracle->first : "none");
 	g_clear_pointer(&oracle->running, g_free);
 }
@@ -464,23 +468,41 @@ drain_events(struct oracle *oracle)
 	return changed;
 }
 
+/* After a request of the client that goes through us: by then the server has done it. */
+static void
+on_step(void *data)
+{
+	struct oracle *oracle = data;
+
+	if (oracle->running == NULL)
+		return;
+	XSync(oracle->display, False);
+	look(oracle);
+	oracle->steps++;
+}
+
 static void
 run(struct oracle *oracle)
 {
-	struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-	    {.fd = ConnectionNumber(oracle->display), .events = POLLIN}};
+	struct pollfd fds[2 + X_STEPPER_FDS];
 	char line[256];
 
 	for (;;) {
-		int ready;
+		bool looking = oracle->running != NULL;
 
-		if (oracle->running != NULL && drain_events(oracle))
+		if (looking && drain_events(oracle))
 			look(oracle);
 		XFlush(oracle->display);
-		ready = poll(
-		    fds, oracle->running != NULL ? 2 : 1, oracle->running != NULL ? FRAME_MS : -1);
-		if (ready == 0)
+		fds[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+		fds[1] = (struct pollfd){
+		    .fd = looking ? ConnectionNumber(oracle->display) : -1, .events = POLLIN};
+		if (oracle->stepper != NULL)
+			x_stepper_prepare(oracle->stepper, fds + 2);
+		if (poll(fds, oracle->stepper != NULL ? G_N_ELEMENTS(fds) : 2,
+			looking ? FRAME_MS : -1) == 0)
 			look(oracle);
+		if (oracle->stepper != NULL)
+			x_stepper_dispatch(oracle->stepper, fds + 2);
 		if (fds[0].revents == 0)
 			continue;
 		if (fgets(line, sizeof(line), stdin) == NULL)
@@ -520,8 +542,13 @@ int
 main(int argc, char **argv)
 {
 	struct oracle *oracle = g_new0(struct oracle, 1);
-	int error_base;
+	int error_base, step_number = -1;
 
+	if (argc > 2 && strcmp(argv[1], "-s") == 0) {
+		step_number = atoi(argv[2]);
+		argv += 2;
+		argc -= 2;
+	}
 	oracle->border = argc > 1 ? atoi(argv[1]) : 0;
 	for (int i = 2; i < argc && oracle->qube_count < MAX_QUBES; i++) {
 		if (!parse_qube(argv[i], &oracle->qubes[oracle->qube_count++]))
@@ -543,6 +570,13 @@ main(int argc, char **argv)
 		return 2;
 	oracle->damage_event += XDamageNotify;
 	oracle->damage = XDamageCreate(oracle->display, oracle->root, XDamageReportNonEmpty);
+	if (step_number >= 0) {
+		oracle->stepper = x_stepper_new(
+		    step_number, atoi(DisplayString(oracle->display) + 1), on_step, oracle);
+		if (oracle->stepper == NULL)
+			return 2;
+	}
 	run(oracle);
+	x_stepper_free(oracle->stepper);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #   gui_sync NAME                  waits until the agent has done them
 #   gui_log NAME                   what the daemon sent, and gui_guid_log NAME what it logged
 #   gui_settle                     waits until the daemons and the X server have nothing to do
+# gui_guid_display is the display that daemons started from then on use, if it is another one.
 #   gui_end_qube NAME, gui_end     ends; gui_end runs by itself at the end of the script
 # Every process has a session of its own and is ended by that.
 
@@ -80,7 +81,7 @@ gui_qube() { # name domid colour background [guid]
 }
 
 gui_start_guid() { # name domid colour guid
-	setsid "$4" -f -d "$2" -N "$1" -c "$3" -C "$gui_scratch/$1.conf" --border-width 4 \
+	DISPLAY=${gui_guid_display:-$DISPLAY} setsid "$4" -f -d "$2" -N "$1" -c "$3" -C "$gui_scratch/$1.conf" --border-width 4 \
 		>>"$gui_scratch/$1.guid" 2>&1 </dev/null &
 	gui_guid[$1]=$!
 }
