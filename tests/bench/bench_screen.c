@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define GIVE_UP_NS 5000000000u
+#define KEY_PAUSE_NS 40000000 /* between two keys: nobody types faster */
 
 static int
 compare(const void *a, const void *b)
@@ -108,7 +109,10 @@ main(int argc, char **argv)
 
 		if (by_key) {
 			KeyCode code = XKeysymToKeycode(display, XK_a);
+			struct timespec pause = {.tv_nsec = KEY_PAUSE_NS};
 
+			nanosleep(&pause, NULL);
+			pressed = stamp_now_ns();
 			XTestFakeKeyEvent(display, code, True, 0);
 			XTestFakeKeyEvent(display, code, False, 0);
 			XFlush(display);

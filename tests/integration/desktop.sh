@@ -49,13 +49,7 @@ desktop_begin() {
 }
 
 # Ids of the viewable windows of a qube, by a property that only the trusted side can set.
-desktop_windows() { # qube
-	local id
-	xwininfo -root -tree 2>/dev/null | grep -oE '^ +0x[0-9a-f]+' | while read -r id; do
-		xprop -id "$id" -notype _QUBES_VMNAME 2>/dev/null | grep -q "\"$1\"" &&
-			xwininfo -id "$id" 2>/dev/null | grep -q IsViewable && echo "$id"
-	done
-}
+desktop_windows() { "$build/tests/windows_of" "$1"; }
 desktop_has_window() { [ -n "$(desktop_windows "$1")" ]; }
 desktop_has_no_window() { [ -z "$(desktop_windows "$1")" ]; }
 

@@ -1,4 +1,6 @@
-testtools += sockcat
+testtools += sockcat windows_of
+windows_of.src := tests/integration/windows_of.c
+windows_of.pkgs := xcb
 sockcat.src := tests/integration/sockcat.c
 
 integration += bad_input first_light make_run
