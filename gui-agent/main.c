@@ -6,7 +6,7 @@
  */
 #include "gui-agent/agent.h"
 #include "gui-agent/status.h"
-#include "qubesd/sandbox/guest_conf.h"
+#include "shared/guest_conf.h"
 #include "shared/log.h"
 #include "shared/paths.h"
 

@@ -1,11 +1,14 @@
 libs += shared
-shared.src := shared/admin_client.c shared/admin_exchange.c shared/log.c shared/paths.c shared/text.c shared/role.c
+shared.src := $(addprefix shared/,admin_client.c admin_exchange.c guest_conf.c log.c paths.c role.c text.c)
 shared.pkgs := glib-2.0
 
-tests += test_text test_paths
+tests += test_text test_paths test_guest_conf
 test_text.src := tests/unit/test_text.c
 test_text.libs := shared
 test_text.pkgs := cmocka
 test_paths.src := tests/unit/test_paths.c
 test_paths.libs := shared
 test_paths.pkgs := cmocka
+test_guest_conf.src := tests/unit/test_guest_conf.c
+test_guest_conf.libs := shared
+test_guest_conf.pkgs := cmocka

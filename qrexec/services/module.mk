@@ -19,7 +19,7 @@ start-app.src := $(services)start_app.c
 start-app.pkgs := gio-unix-2.0
 vm-exec.src := $(services)vm_exec.c
 vm-exec.libs := qrexec_services
-wait-for-session.src := $(services)wait_for_session.c qubesd/sandbox/guest_conf.c
+wait-for-session.src := $(services)wait_for_session.c
 wait-for-session.libs := shared
 
 guest_aliases += qvm-move=qvm-copy qvm-copy-to-vm=qvm-copy qvm-move-to-vm=qvm-copy

@@ -4,7 +4,7 @@
  * The sign is the socket of the session's fork server. A qube without a GUI domain has no session
  * to wait for, and on the trusted side nothing is waited for either.
  */
-#include "qubesd/sandbox/guest_conf.h"
+#include "shared/guest_conf.h"
 #include "shared/paths.h"
 #include "shared/role.h"
 

@@ -7,7 +7,7 @@
 #ifndef SANDBOX_AGENTS_H
 #define SANDBOX_AGENTS_H
 
-#include "qubesd/sandbox/guest_conf.h"
+#include "shared/guest_conf.h"
 
 #include <stdbool.h>
 #include <stdint.h>

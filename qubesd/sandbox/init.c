@@ -7,7 +7,7 @@
  * guest expects (docs/sandbox.md), keep the agents running, reap, and end in order on SIGTERM.
  */
 #include "qubesd/sandbox/agents.h"
-#include "qubesd/sandbox/guest_conf.h"
+#include "shared/guest_conf.h"
 #include "shared/log.h"
 
 #include <dirent.h>

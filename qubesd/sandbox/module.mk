@@ -11,7 +11,7 @@ bordure-sandbox.libs := sandbox vchan shared
 bordure-sandbox.pkgs := glib-2.0 jansson
 
 guest += bordure-init
-bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/guest_conf.c qubesd/sandbox/agents.c
+bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/agents.c
 bordure-init.libs := shared
 bordure-init.pkgs := glib-2.0
 
@@ -20,10 +20,7 @@ hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvi
 	qrexec_child.c sandbox_qube.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
 
-tests += test_guest_conf test_sandbox_seccomp test_sandbox_tree test_domain_xml
-test_guest_conf.src := tests/unit/test_guest_conf.c qubesd/sandbox/guest_conf.c
-test_guest_conf.libs := shared
-test_guest_conf.pkgs := cmocka glib-2.0
+tests += test_sandbox_seccomp test_sandbox_tree test_domain_xml
 test_sandbox_seccomp.src := tests/unit/test_sandbox_seccomp.c
 test_sandbox_seccomp.libs := sandbox
 test_sandbox_seccomp.pkgs := cmocka

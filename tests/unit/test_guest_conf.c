@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "qubesd/sandbox/guest_conf.h"
+#include "shared/guest_conf.h"
 
 #include <errno.h>
 #include <string.h>

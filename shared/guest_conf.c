@@ -1,4 +1,4 @@
-#include "qubesd/sandbox/guest_conf.h"
+#include "shared/guest_conf.h"
 #include "shared/text.h"
 
 #include <errno.h>

@@ -7,8 +7,8 @@
  *         comes twice, a line without '=', a value that does not fit, or a NUL is an error.
  * Trust:  written by the host, so this guards against mistakes and not against attackers.
  */
-#ifndef SANDBOX_GUEST_CONF_H
-#define SANDBOX_GUEST_CONF_H
+#ifndef SHARED_GUEST_CONF_H
+#define SHARED_GUEST_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>
