@@ -5,6 +5,7 @@
 
 #define DOM0 "dom0"
 #define DISPVM_PREFIX "@dispvm:"
+#define UUID_PREFIX "uuid:"
 #define CLASS_REMOTE "RemoteVM"
 #define STATE_RUNNING "Running"
 
@@ -222,6 +223,18 @@ base_of(const struct evaluation *eval, const struct subject *subject)
 	}
 }
 
+/* True when text is a spelling of the qube. */
+static bool
+names_qube(const char *text, const struct qube_info *qube)
+{
+	if (qube == NULL)
+		return false;
+	if (strcmp(text, qube->name) == 0)
+		return true;
+	return qube->uuid != NULL && g_str_has_prefix(text, UUID_PREFIX) &&
+	       strcmp(text + strlen(UUID_PREFIX), qube->uuid) == 0;
+}
+
 static bool
 token_matches(
     const struct evaluation *eval, const struct policy_token *token, const struct subject *subject)
@@ -240,20 +253,46 @@ token_matches(
 	case POLICY_TOKEN_DISPVM:
 		return subject->kind == token->kind;
 	case POLICY_TOKEN_QUBE:
-		return subject->kind == POLICY_TOKEN_QUBE &&
-		       (strcmp(token->text, subject->text) == 0 ||
-			   (qube != NULL && system_info_find(eval->info, token->text) == qube));
+		return false; /* see mark_names() */
 	case POLICY_TOKEN_TYPE:
 		return qube != NULL && g_strcmp0(qube->klass, token->value) == 0;
 	case POLICY_TOKEN_TAG:
 		return qube != NULL && qube_info_has_tag(qube, token->value);
 	case POLICY_TOKEN_DISPVM_OF:
-		return base != NULL && system_info_find(eval->info, token->value) == base;
+		return names_qube(token->value, base);
 	case POLICY_TOKEN_DISPVM_TAG:
 		return base != NULL && base->template_for_dispvms &&
 		       qube_info_has_tag(base, token->value);
 	}
 	g_assert_not_reached();
+}
+
+static void
+mark_name(const struct evaluation *eval, uint8_t *verdicts, const char *prefix, const char *name)
+{
+	g_autofree char *text = g_strconcat(prefix, name, NULL);
+	const struct policy_token *token = policy_find_token(eval->policy, text);
+
+	if (token != NULL && token->kind == POLICY_TOKEN_QUBE)
+		verdicts[token->index] = YES;
+}
+
+/*
+ * Rules may name thousands of qubes, but each has only two spellings, and one that does not exist
+ * has only its own: they are marked beforehand, and every other name does not match.
+ */
+static void
+mark_names(const struct evaluation *eval, uint8_t *verdicts, const struct subject *subject)
+{
+	const struct qube_info *qube = subject->qube;
+
+	if (subject->kind != POLICY_TOKEN_QUBE)
+		return;
+	mark_name(eval, verdicts, "", subject->text);
+	if (qube != NULL)
+		mark_name(eval, verdicts, "", qube->name);
+	if (qube != NULL && qube->uuid != NULL)
+		mark_name(eval, verdicts, UUID_PREFIX, qube->uuid);
 }
 
 /* Many rules share few tokens: each is looked at once per evaluation. */
@@ -263,7 +302,7 @@ token_matches_once(const struct evaluation *eval, uint8_t *verdicts,
 {
 	uint8_t *verdict = &verdicts[token->index];
 
-	if (*verdict == UNKNOWN)
+	if (*verdict == UNKNOWN && token->kind != POLICY_TOKEN_QUBE)
 		*verdict = token_matches(eval, token, subject) ? YES : NO;
 	return *verdict == YES;
 }
@@ -401,9 +440,9 @@ allow(
 	reply_add(reply, "result", "allow");
 	reply_add(reply, "target", target);
 	if (destination->kind == POLICY_TOKEN_DISPVM_OF)
-		reply_add_uuid(reply, DISPVM_PREFIX "uuid:", qube);
+		reply_add_uuid(reply, DISPVM_PREFIX UUID_PREFIX, qube);
 	else if (qube != NULL)
-		reply_add_uuid(reply, "uuid:", qube);
+		reply_add_uuid(reply, UUID_PREFIX, qube);
 	reply_add(reply, "autostart", rule->autostart ? "True" : "False");
 	reply_add(reply, "requested_target", decision->requested_target);
 	if (remote != NULL) {
@@ -865,6 +904,8 @@ evaluate(struct evaluation *eval)
 	if (!check_target(eval) || !check_source(eval))
 		return;
 	eval->default_base = default_base_of(eval, &eval->source);
+	mark_names(eval, eval->source_verdicts, &eval->source);
+	mark_names(eval, eval->target_verdicts, &eval->target);
 	decide(eval);
 }
 

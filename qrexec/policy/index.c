@@ -133,6 +133,12 @@ policy_add_rule(struct policy *policy, const struct policy_rule *rule)
 	g_array_append_vals(numbers_of_service(policy, rule->service), &number, 1);
 }
 
+const struct policy_token *
+policy_find_token(const struct policy *policy, const char *text)
+{
+	return g_hash_table_lookup(policy->tokens, text);
+}
+
 /* NULL to NULL for a list that is missing or empty. */
 static void
 set_range(const GArray *numbers, const unsigned **ret_begin, const unsigned **ret_end)

@@ -60,6 +60,9 @@ void policy_add_rule(struct policy *policy, const struct policy_rule *rule);
 
 /* --- finding -------------------------------------------------------------------------------- */
 
+/* The token that some rule has with this text, or NULL. */
+const struct policy_token *policy_find_token(const struct policy *policy, const char *text);
+
 /* The rules for one service and argument, in order. To be started anew by policy_cursor_init(). */
 struct policy_cursor {
 	const struct policy *policy;

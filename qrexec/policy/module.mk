@@ -50,3 +50,7 @@ fuzzers += fuzz_policy fuzz_policy_call
 fuzz_policy.src := tests/fuzz/fuzz_policy.c
 fuzz_policy.libs := policy shared
 fuzz_policy_call.src := tests/fuzz/fuzz_policy_call.c qrexec/policy/call_decode.c
+
+testtools += bench_policy
+bench_policy.src := tests/bench/bench_policy.c
+bench_policy.libs := policy shared
