@@ -44,4 +44,4 @@ qrexec_talk.src := tests/integration/qrexec_talk.c
 qrexec_talk.pkgs := glib-2.0
 qrexec_fake_policy.src := tests/integration/qrexec_fake_policy.c
 qrexec_fake_policy.pkgs := glib-2.0
-integration += qrexec_flows qrexec_protocol
+integration += qrexec_flows qrexec_protocol qrexec_targets

@@ -2,7 +2,8 @@
 # agent with folders of its own; daemons, clients and a policy from a file are the trusted side. The
 # transport is the socket vchan.
 #   qrexec_begin BUILD            scratch folders, policy; $scratch
-#   qube ID NAME                  starts agent and daemon of a qube, waits until they are connected
+#   qube ID NAME                  starts agent (pid in ${agent_pid[ID]}) and daemon of a qube, waits
+#                                 until they are connected
 #   agent ID [option...]          the agent alone; its pid is $last
 #   daemon ID NAME [option...]    the daemon alone; its pid is $last
 #   in_qube ID command...         runs a command with the environment of the qube
@@ -18,7 +19,7 @@ qrexec_begin() {
 	mkdir -p "$scratch"/{vchan,log,0/run,0/rpc,0/config/rpc-config}
 	chmod 755 "$scratch"
 	me=$(id -un)
-	pids=()
+	pids=() agent_pid=()
 	export VCHAN_SOCKET_DIR=$scratch/vchan
 	unset VCHAN_DOMAIN QUBES_VCHAN QREXEC_SERVICE_PATH QUBES_RPC_CONFIG_PATH NOTIFY_SOCKET QUBESD_SOCKET
 	export QUBES_RUNTIME_DIR=$scratch/0/run QUBES_RPC_DIR=$scratch/0/rpc
@@ -89,6 +90,7 @@ daemon() {
 
 qube() {
 	agent "$1"
+	agent_pid[$1]=$last
 	daemon "$1" "$2"
 	wait_until 5 test -e "$scratch/0/run/qrexec.$2"
 }

@@ -4,6 +4,7 @@
  *
  * Commands on stdin, one a line; S is the name of a stream:
  *   listen S PATH     binds and listens            accept S          waits for the one connection
+ *   tcp S HOST PORT   the same on a numeric address
  *   connect S PATH    connects, waits for the server up to 5 s
  *   send S TYPE P...  a message of that type (number) with the pieces P as its body
  *   raw S P...        the pieces alone             close S           shut S  (no more writing)
@@ -19,6 +20,7 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -79,6 +81,25 @@ do_listen(const char *name, const char *path)
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
 		die(strerror(errno), path);
+	set_stream(key, fd);
+}
+
+static void
+do_tcp(const char *name, const char *host, const char *port)
+{
+	g_autofree char *key = g_strconcat(name, "/listen", NULL);
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *address;
+	const int on = 1;
+	int fd;
+
+	if (getaddrinfo(host, port, &hints, &address) != 0)
+		die("no address", host);
+	fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, 1) < 0)
+		die(strerror(errno), port);
+	freeaddrinfo(address);
 	set_stream(key, fd);
 }
 
@@ -315,6 +336,8 @@ run(char **words)
 
 	if (strcmp(command, "listen") == 0) {
 		do_listen(name, second);
+	} else if (strcmp(command, "tcp") == 0) {
+		do_tcp(name, second, words[3]);
 	} else if (strcmp(command, "accept") == 0) {
 		do_accept(name);
 	} else if (strcmp(command, "connect") == 0) {
