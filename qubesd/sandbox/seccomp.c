@@ -145,6 +145,19 @@ refuse_families(scmp_filter_ctx filter)
 }
 
 /*
+ * Waiting in close() until the peer has read everything. A descriptor that is sent over a socket is
+ * closed by whoever throws it away, and then the waiting would be done by the broker, by a daemon
+ * or by another qube. The call succeeds and changes nothing: the data is sent all the same.
+ */
+static int
+ignore_linger(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(setsockopt), 2,
+	    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, SOL_SOCKET),
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, 0xffffffff, SO_LINGER));
+}
+
+/*
  * The system calls as other systems of old had them: code that nobody looks after. The low byte
  * names the system; 0xff is in the value that only asks.
  */
@@ -170,6 +183,7 @@ sandbox_seccomp_export(int fd)
 	    refuse_namespaces,
 	    refuse_terminal_input,
 	    refuse_families,
+	    ignore_linger,
 	    refuse_personalities,
 	};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);

@@ -223,6 +223,39 @@ filter_leaves_four_socket_families(void **state)
 	}
 }
 
+/* -1 when the option cannot be set, else how long close() waits; 0: it does not. */
+static long
+linger_of_level(unsigned long level)
+{
+	struct linger linger = {1, 7};
+	socklen_t len = sizeof(linger);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (syscall(SYS_setsockopt, fd, level, SO_LINGER, &linger, sizeof(linger)) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) < 0)
+		return -1;
+	return linger.l_onoff != 0 ? linger.l_linger : 0;
+}
+
+static long
+linger_stays_off(void)
+{
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (linger_of_level(SOL_SOCKET) != 0 || linger_of_level(SOL_SOCKET | 1ul << 40) != 0) {
+		errno = EBUSY;
+		return -1;
+	}
+	return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+static void
+vch_04_no_close_can_be_made_to_wait_for_a_peer(void **state)
+{
+	(void)state;
+	assert_int_equal(errno_of(linger_stays_off), RETURNED);
+}
+
 static long
 personality_flag(void)
 {
@@ -280,6 +313,7 @@ main(void)
 	    cmocka_unit_test(filter_refuses_new_namespaces),
 	    cmocka_unit_test(filter_refuses_terminal_input_also_with_high_bits),
 	    cmocka_unit_test(filter_leaves_four_socket_families),
+	    cmocka_unit_test(vch_04_no_close_can_be_made_to_wait_for_a_peer),
 	    cmocka_unit_test(filter_leaves_the_linux_personality),
 	    cmocka_unit_test(filter_lets_ordinary_programs_run),
 	};
