@@ -22,7 +22,7 @@ struct listener {
 	enum admin_socket socket;
 	char *path; /* owned */
 	int fd;
-	guint source;
+	guint source; /* 0 while nobody is let in */
 };
 
 static const char *const socket_names[] = {
@@ -56,6 +56,27 @@ struct connection {
 	guint source, write_source, timeout;
 };
 
+static bool
+is_full(const struct admin_server *server)
+{
+	return server->reading->length + server->running->length >= ADMIN_SERVER_CONNECTIONS_MAX;
+}
+
+static gboolean on_connection(int listen_fd, GIOCondition condition, void *data);
+
+/* Lets callers in again after there were too many. */
+static void
+open_doors(struct admin_server *server)
+{
+	for (size_t i = 0; i < SOCKET_COUNT; i++) {
+		struct listener *listener = &server->listeners[i];
+
+		if (listener->fd >= 0 && listener->source == 0)
+			listener->source =
+			    g_unix_fd_add(listener->fd, G_IO_IN, on_connection, listener);
+	}
+}
+
 /* --- the life of a connection --------------------------------------------------------------- */
 
 static void
@@ -77,6 +98,8 @@ connection_free(struct connection *connection)
 	g_byte_array_unref(connection->in);
 	g_byte_array_unref(connection->out);
 	g_free(connection);
+	if (!is_full(server))
+		open_doors(server);
 }
 
 /* Returns 0 when everything has gone out, -EAGAIN, or -errno: the reader is not there any more. */
@@ -274,20 +297,31 @@ admit(struct listener *listener, int fd)
 		connection_free(g_queue_peek_head(server->reading));
 }
 
+/* Waits with the next ones when there are too many, or when the system has no room for more. */
 static gboolean
 on_connection(int listen_fd, GIOCondition condition, void *data)
 {
 	struct listener *listener = data;
+	const struct admin_server *server = listener->server;
 
 	(void)condition;
-	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+	for (unsigned i = 0; i < ACCEPT_BATCH && !is_full(server); i++) {
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (fd < 0)
+		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+			return G_SOURCE_CONTINUE;
+		if (fd < 0) {
+			log_warn("a connection cannot be accepted: %s", strerror(errno));
+			if (server->reading->length + server->running->length == 0)
+				return G_SOURCE_CONTINUE; /* nobody would open the doors again */
 			break;
+		}
 		admit(listener, fd);
+		if (i + 1 == ACCEPT_BATCH)
+			return G_SOURCE_CONTINUE;
 	}
-	return G_SOURCE_CONTINUE;
+	listener->source = 0;
+	return G_SOURCE_REMOVE;
 }
 
 /* --- the sockets ---------------------------------------------------------------------------- */
@@ -359,7 +393,8 @@ close_listener(struct listener *listener)
 {
 	if (listener->fd < 0)
 		return;
-	g_source_remove(listener->source);
+	if (listener->source != 0)
+		g_source_remove(listener->source);
 	close(listener->fd);
 	unlink(listener->path);
 	listener->fd = -1;

@@ -4,6 +4,7 @@
  * Shape:  a connection is read to its end of file, answered and closed. One that has not sent its
  *         whole request within ADMIN_SERVER_REQUEST_S is dropped, and so is the oldest such one
  *         when more than ADMIN_SERVER_READING_MAX are there. Admitted requests are not.
+ *         Beyond ADMIN_SERVER_CONNECTIONS_MAX, streams included, callers wait to be let in.
  * Access: the sockets have mode 0660; whoever can open one speaks for dom0 and its qrexec.
  * Queues: a request takes 64 KiB; a reader of events for whom more than ADMIN_SERVER_QUEUE_MAX
  *         bytes wait is disconnected, and neither he nor anybody else delays the daemon.
@@ -15,6 +16,7 @@
 
 #define ADMIN_SERVER_REQUEST_S 30
 #define ADMIN_SERVER_READING_MAX 256
+#define ADMIN_SERVER_CONNECTIONS_MAX 4096
 #define ADMIN_SERVER_QUEUE_MAX (4u << 20) /* bytes, of a stream */
 
 struct admin_server;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define PENDING_OVERHEAD 512 /* bytes of a question besides the event, roughly */
+
 struct event_streams {
 	struct policy_client *policy; /* borrowed from admin */
 	GPtrArray *subscribers;       /* struct subscriber, owned by their calls */
@@ -79,7 +81,7 @@ flush(struct subscriber *subscriber)
 		bool alive = true;
 
 		g_queue_pop_head(subscriber->pending);
-		subscriber->pending_bytes -= pending->bytes->len;
+		subscriber->pending_bytes -= pending->bytes->len + PENDING_OVERHEAD;
 		if (pending->allowed)
 			alive = admin_call_send(
 			    subscriber->call, pending->bytes->data, pending->bytes->len);
@@ -115,7 +117,7 @@ ask(struct subscriber *subscriber, const struct event *event, GByteArray *bytes)
 	struct pending *pending;
 	g_autofree char *service = NULL;
 
-	if (subscriber->pending_bytes + bytes->len > EVENT_STREAM_PENDING_MAX) {
+	if (subscriber->pending_bytes + bytes->len + PENDING_OVERHEAD > EVENT_STREAM_PENDING_MAX) {
 		admin_call_end_stream(subscriber->call);
 		return;
 	}
@@ -126,7 +128,7 @@ ask(struct subscriber *subscriber, const struct event *event, GByteArray *bytes)
 	pending->question = policy_client_ask(subscriber->streams->policy,
 	    domain_name(admin_call_source(subscriber->call)),
 	    about != NULL ? domain_name(about) : "@adminvm", service, on_answer, pending);
-	subscriber->pending_bytes += bytes->len;
+	subscriber->pending_bytes += bytes->len + PENDING_OVERHEAD;
 	g_queue_push_tail(subscriber->pending, pending);
 }
 

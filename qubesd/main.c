@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define STOP_PATIENCE_MS 10000 /* how long admitted requests may go on after SIGTERM */
 #define STOP_POLL_MS 50
+#define SPARE_DESCRIPTORS 4096 /* sandboxes, policy questions, files */
 
 struct options {
 	char *hypervisor; /* owned, like every string here */
@@ -182,12 +184,25 @@ tear_down(struct daemon *daemon)
 	store_free(daemon->store);
 }
 
+/* One descriptor a caller, and some for the rest. */
+static void
+allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, ADMIN_SERVER_CONNECTIONS_MAX + SPARE_DESCRIPTORS);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int
 run(const struct options *options)
 {
 	struct daemon daemon = {0};
 	g_autofree char *message = NULL;
 
+	allow_descriptors();
 	if (build(&daemon, options, &message) < 0) {
 		log_error("%s", message);
 		tear_down(&daemon);

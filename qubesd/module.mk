@@ -1,14 +1,13 @@
 # The core: everything but main, the lifecycle and the hypervisors. Tests link it with a double of
 # the lifecycle (tests/unit/lifecycle_double.c).
 libs += qubesd-core
-qubesd-core.src := qubesd/admin.c qubesd/admin_decode.c qubesd/admin_domain.c qubesd/admin_error.c \
-	qubesd/admin_feature.c qubesd/admin_label.c qubesd/admin_pool.c qubesd/admin_power.c \
-	qubesd/admin_property.c qubesd/admin_server.c qubesd/derived.c qubesd/domain.c \
-	qubesd/domain_files.c qubesd/event.c qubesd/event_stream.c qubesd/grammar.c qubesd/kernels.c \
-	qubesd/label.c qubesd/network.c qubesd/notes.c qubesd/permission.c qubesd/policy_client.c \
-	qubesd/pool.c qubesd/property.c qubesd/property_decode.c qubesd/property_domain.c \
-	qubesd/property_global.c qubesd/qubes_app.c qubesd/store.c qubesd/store_decode.c \
-	qubesd/store_encode.c qubesd/system_info.c
+qubesd-core.src := $(addprefix qubesd/, \
+	admin.c admin_decode.c admin_domain.c admin_error.c admin_feature.c admin_label.c \
+	admin_pool.c admin_power.c admin_property.c admin_server.c derived.c domain.c \
+	domain_files.c domain_marks.c event.c event_stream.c grammar.c journal.c kernels.c \
+	label.c network.c notes.c permission.c policy_client.c pool.c property.c \
+	property_decode.c property_domain.c property_global.c qubes_app.c qubes_app_create.c \
+	store.c store_decode.c store_encode.c store_file.c system_info.c xml_read.c)
 qubesd-core.pkgs := glib-2.0 gio-2.0 libxml-2.0
 
 programs += qubesd qubesd-query
@@ -41,10 +40,12 @@ test_events.libs := qubesd-core shared
 test_events.pkgs := cmocka
 
 # The fuzzers compile what they need by name: the reader, the table of properties, and no daemon.
-fuzz-core-src := qubesd/admin_decode.c qubesd/admin_error.c qubesd/domain.c qubesd/domain_files.c \
-	qubesd/event.c qubesd/grammar.c qubesd/kernels.c qubesd/label.c qubesd/network.c qubesd/pool.c \
-	qubesd/property.c qubesd/property_decode.c qubesd/property_domain.c qubesd/property_global.c \
-	qubesd/qubes_app.c qubesd/store_decode.c qubesd/store_encode.c tests/unit/lifecycle_double.c
+fuzz-core-src := $(addprefix qubesd/, \
+	admin_decode.c admin_error.c domain.c domain_files.c domain_marks.c event.c grammar.c \
+	journal.c kernels.c label.c network.c pool.c property.c property_decode.c \
+	property_domain.c property_global.c qubes_app.c qubes_app_create.c store_decode.c \
+	store_encode.c xml_read.c) \
+	tests/unit/lifecycle_double.c
 fuzzers += fuzz_admin_request fuzz_store
 fuzz_admin_request.src := tests/fuzz/fuzz_admin_request.c $(fuzz-core-src)
 fuzz_admin_request.libs := shared

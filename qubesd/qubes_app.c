@@ -1,6 +1,5 @@
 #include "qubesd/qubes_app.h"
 
-#include "qubesd/domain_files.h"
 #include "qubesd/kernels.h"
 #include "shared/paths.h"
 #include "shared/text.h"
@@ -9,17 +8,6 @@
 #include <string.h>
 
 #define DISPID_RECENT 1000 /* numbers that are not given out again soon */
-#define IN_USE "QubesVMInUseError"
-
-struct journal_entry {
-	journal_undo undo;
-	journal_drop drop;
-	void *data;
-};
-
-struct journal {
-	GArray *entries; /* struct journal_entry, oldest first */
-};
 
 struct qubes_app {
 	struct lifecycle *lifecycle; /* borrowed from main */
@@ -58,28 +46,6 @@ static void
 free_domain(void *domain)
 {
 	domain_unref(domain);
-}
-
-static struct journal *
-journal_new(void)
-{
-	struct journal *journal = g_new0(struct journal, 1);
-
-	journal->entries = g_array_new(FALSE, FALSE, sizeof(struct journal_entry));
-	return journal;
-}
-
-static void
-journal_finish(struct journal *journal, bool kept)
-{
-	for (guint i = 0; i < journal->entries->len; i++) {
-		struct journal_entry *entry =
-		    &g_array_index(journal->entries, struct journal_entry, i);
-
-		entry->drop(entry->data, kept);
-	}
-	g_array_unref(journal->entries);
-	g_free(journal);
 }
 
 struct qubes_app *
@@ -143,7 +109,7 @@ qubes_app_free(struct qubes_app *app)
 {
 	if (app == NULL)
 		return;
-	journal_finish(app->journal, false);
+	journal_free(app->journal);
 	for (size_t i = 0; i < GLOBAL_PROPERTY_COUNT; i++) {
 		if (app->values[i] != NULL)
 			property_value_clear(app->values[i]);
@@ -336,8 +302,8 @@ qubes_app_insert_domain(struct qubes_app *app, struct domain *domain)
 	g_hash_table_insert(app->by_qid, GUINT_TO_POINTER(domain_qid(domain)), domain);
 }
 
-static void
-take_out_domain(struct qubes_app *app, struct domain *domain)
+void
+qubes_app_take_out_domain(struct qubes_app *app, struct domain *domain)
 {
 	g_hash_table_remove(app->by_qid, GUINT_TO_POINTER(domain_qid(domain)));
 	g_hash_table_remove(app->by_uuid, domain_uuid(domain));
@@ -346,48 +312,8 @@ take_out_domain(struct qubes_app *app, struct domain *domain)
 	g_ptr_array_remove(app->domains, domain);
 }
 
-/* The data of both journal entries below is the domain, with a reference of their own. */
-static void
-undo_create(void *data)
-{
-	struct domain *domain = data;
-
-	take_out_domain(domain_app(domain), domain);
-	event_fire_about(domain_app(domain), NULL, "domain-delete", domain);
-}
-
-static void
-drop_create(void *data, bool kept)
-{
-	struct domain *domain = data;
-
-	if (!kept && domain_is_removed(domain))
-		domain_files_unmake(domain);
-	domain_unref(domain);
-}
-
-static void
-undo_remove(void *data)
-{
-	struct domain *domain = data;
-
-	domain_files_bring_back(domain);
-	qubes_app_insert_domain(domain_app(domain), domain_ref(domain));
-	event_fire_about(domain_app(domain), NULL, "domain-add", domain);
-}
-
-static void
-drop_remove(void *data, bool kept)
-{
-	struct domain *domain = data;
-
-	if (kept)
-		domain_files_delete(domain);
-	domain_unref(domain);
-}
-
-static uint32_t
-lowest_free_qid(const struct qubes_app *app)
+uint32_t
+qubes_app_pick_qid(const struct qubes_app *app)
 {
 	for (uint32_t qid = 1; qid <= DOMAIN_QID_MAX; qid++) {
 		if (qubes_app_find_qid(app, qid) == NULL)
@@ -415,10 +341,9 @@ dispid_is_taken(const struct qubes_app *app, unsigned dispid)
 	return qubes_app_find(app, name) != NULL;
 }
 
-/* Random, so that a right or a memory that sticks to a name does not meet the next one; 0: none
- * free. */
-static unsigned
-pick_dispid(struct qubes_app *app)
+/* Random, so that a right or a memory that sticks to a name does not meet the next one. */
+uint32_t
+qubes_app_pick_dispid(struct qubes_app *app)
 {
 	unsigned start = (unsigned)g_random_int_range(1, DOMAIN_DISPID_MAX + 1);
 
@@ -432,268 +357,6 @@ pick_dispid(struct qubes_app *app)
 		return dispid;
 	}
 	return 0;
-}
-
-static void
-assign_text(struct domain *domain, enum property_id id, char *text)
-{
-	struct property_owner owner = domain_owner(domain);
-	struct property_value value = {.text = text};
-
-	property_assign(&owner, &property_domain_table[id], &value);
-}
-
-static void
-assign_number(struct domain *domain, enum property_id id, int64_t number)
-{
-	struct property_owner owner = domain_owner(domain);
-	struct property_value value = {.number = number};
-
-	property_assign(&owner, &property_domain_table[id], &value);
-}
-
-static void
-load_feature(const char *name, const char *value, void *data)
-{
-	if (!g_str_has_prefix(name, "preload-dispvm"))
-		domain_feature_load(data, name, value);
-}
-
-/* A disposable takes over what its template was given: values, features and tags. */
-static void
-clone_template(struct domain *domain, struct domain *template)
-{
-	struct property_owner from = domain_owner(template), to = domain_owner(domain);
-	g_auto(GStrv) tags = domain_tags(template);
-
-	for (size_t i = 0; i < PROPERTY_COUNT; i++) {
-		const struct property *property = &property_domain_table[i];
-		const struct property_value *value = property_explicit(&from, property);
-		struct property_value copy;
-
-		if (value == NULL || (property->flags & PROPERTY_FLAG_NOT_CLONED) != 0 ||
-		    !property_applies(&to, property))
-			continue;
-		copy = property_value_copy(value);
-		property_assign(&to, property, &copy);
-	}
-	domain_each_feature(template, load_feature, domain);
-	for (char **tag = tags; *tag != NULL; tag++)
-		domain_tag_load(domain, *tag);
-}
-
-static struct domain *
-build_domain(struct qubes_app *app, const struct qubes_app_new_domain *spec, uint32_t qid,
-    unsigned dispid, const char *name)
-{
-	struct domain *domain = domain_new(app, spec->klass);
-	struct property_owner owner = domain_owner(domain);
-	const struct label *label =
-	    spec->label != NULL ? spec->label : domain_label(spec->template);
-	struct property_value label_value = {.label = label};
-	struct property_value template_value = {.domain = spec->template};
-
-	if (spec->klass == DOMAIN_DISP)
-		clone_template(domain, spec->template);
-	assign_text(domain, PROPERTY_NAME, g_strdup(name));
-	assign_number(domain, PROPERTY_QID, qid);
-	assign_text(domain, PROPERTY_UUID, g_uuid_string_random());
-	property_assign(&owner, &property_domain_table[PROPERTY_LABEL], &label_value);
-	if (spec->template != NULL)
-		property_assign(&owner, &property_domain_table[PROPERTY_TEMPLATE], &template_value);
-	if (spec->klass == DOMAIN_DISP)
-		assign_number(domain, PROPERTY_DISPID, dispid);
-	if (spec->auto_cleanup)
-		assign_number(domain, PROPERTY_AUTO_CLEANUP, true);
-	return domain;
-}
-
-static bool
-check_class(const struct qubes_app_new_domain *spec, struct admin_error *error)
-{
-	const struct domain *template = spec->template;
-
-	switch (spec->klass) {
-	case DOMAIN_APP:
-		if (template == NULL)
-			return admin_error_set(error, "QubesValueError",
-			    "No template was given and there is no default_template");
-		if (domain_class(template) != DOMAIN_TEMPLATE || domain_is_broken(template))
-			return admin_error_set(
-			    error, "QubesValueError", "The template must be a TemplateVM");
-		return true;
-	case DOMAIN_DISP:
-		if (template == NULL)
-			return admin_error_set(
-			    error, "QubesValueError", "A disposable needs a template");
-		if (!domain_bool(template, PROPERTY_TEMPLATE_FOR_DISPVMS) ||
-		    domain_is_broken(template))
-			return admin_error_set(error, "QubesException",
-			    "Refusing to create a disposable from this qube, because "
-			    "template_for_dispvms=False");
-		return true;
-	case DOMAIN_TEMPLATE:
-	case DOMAIN_STANDALONE:
-	case DOMAIN_REMOTE:
-		assert(template == NULL);
-		return true;
-	default:
-		return admin_error_set(
-		    error, "QubesException", "A qube of this class cannot be created");
-	}
-}
-
-/*
- * Tags "created-by-NAME" may outlive the qube NAME. A new qube of that name would inherit its
- * rights on others, so only dom0 may make it.
- */
-static bool
-name_carries_rights(const struct qubes_app *app, const char *name)
-{
-	g_autofree char *tag = g_strconcat("created-by-", name, NULL);
-
-	for (guint i = 0; i < app->domains->len; i++) {
-		if (domain_has_tag(app->domains->pdata[i], tag))
-			return true;
-	}
-	return false;
-}
-
-static void
-add_creator_tags(struct domain *domain, const struct qubes_app_new_domain *spec)
-{
-	const char *creator = domain_name(spec->creator);
-	g_autofree char *tag = g_strconcat("created-by-", creator, NULL);
-	g_autofree char *disp_tag = g_strconcat("disp-created-by-", creator, NULL);
-
-	domain_tag_add(domain, tag);
-	if (spec->auto_cleanup)
-		domain_tag_add(domain, disp_tag);
-}
-
-struct domain *
-qubes_app_create_domain(
-    struct qubes_app *app, const struct qubes_app_new_domain *spec, struct admin_error *error)
-{
-	uint32_t qid = lowest_free_qid(app);
-	g_autofree char *name = g_strdup(spec->name);
-	unsigned dispid = 0;
-	struct domain *domain;
-
-	if (name != NULL && qubes_app_find(app, name) != NULL) {
-		admin_error_set(
-		    error, "QubesVMAlreadyExistsError", "Qube already exists: %s", name);
-		return NULL;
-	}
-	if (!check_class(spec, error))
-		return NULL;
-	if (spec->klass == DOMAIN_DISP)
-		dispid = pick_dispid(app);
-	if (qid == 0 || (spec->klass == DOMAIN_DISP && dispid == 0)) {
-		admin_error_set(error, "QubesException", "There are too many qubes");
-		return NULL;
-	}
-	if (name == NULL)
-		name = g_strdup_printf("disp%u", dispid);
-	if (spec->creator != NULL && !domain_is_dom0(spec->creator) &&
-	    name_carries_rights(app, name)) {
-		admin_error_set(error, "QubesException",
-		    "Only dom0 may use the name of a qube that has made others");
-		return NULL;
-	}
-
-	domain = build_domain(app, spec, qid, dispid, name);
-	if (!domain_files_make(domain, error)) {
-		domain_unref(domain);
-		return NULL;
-	}
-	qubes_app_insert_domain(app, domain);
-	qubes_app_journal(app, undo_create, drop_create, domain_ref(domain));
-	event_fire_about(app, NULL, "domain-add", domain);
-	if (spec->creator != NULL)
-		add_creator_tags(domain, spec);
-	event_fire(app, domain, "domain-create-on-disk", NULL);
-	return domain;
-}
-
-/* The name of a property that refers to the domain, or NULL: what keeps it from being removed. */
-static const char *
-what_refers_to(const struct qubes_app *app, const struct domain *domain)
-{
-	static const enum property_id references[] = {
-	    PROPERTY_TEMPLATE,
-	    PROPERTY_NETVM,
-	    PROPERTY_GUIVM,
-	    PROPERTY_AUDIOVM,
-	    PROPERTY_DEFAULT_DISPVM,
-	    PROPERTY_MANAGEMENT_DISPVM,
-	    PROPERTY_RELAYVM,
-	};
-
-	for (size_t i = 0; i < GLOBAL_PROPERTY_COUNT; i++) {
-		const struct property_value *value = app->values[i];
-
-		if (value != NULL && value->domain == domain)
-			return property_global_table[i].name;
-	}
-	for (guint i = 0; i < app->domains->len; i++) {
-		struct domain *other = app->domains->pdata[i];
-
-		for (size_t k = 0; other != domain && k < G_N_ELEMENTS(references); k++) {
-			const struct property_value *value =
-			    *domain_value_slot(other, references[k]);
-
-			if (value != NULL && value->domain == domain)
-				return property_domain_table[references[k]].name;
-		}
-	}
-	return NULL;
-}
-
-static bool
-may_remove(const struct qubes_app *app, const struct domain *domain, struct admin_error *error)
-{
-	const char *name = domain_name(domain);
-	const char *property;
-
-	if (domain_is_dom0(domain))
-		return admin_error_set(error, IN_USE, "'%s' cannot be removed", name);
-	if (domain_bool(domain, PROPERTY_INSTALLED_BY_RPM))
-		return admin_error_set(error, IN_USE, "A package manager looks after '%s'", name);
-	if (!domain_is_halted(domain))
-		return admin_error_set(
-		    error, "QubesVMNotHaltedError", "Domain is not powered off: '%s'", name);
-	property = what_refers_to(app, domain);
-	if (property != NULL)
-		return admin_error_set(error, IN_USE,
-		    "Domain is in use: '%s' is the %s of another qube or of the system", name,
-		    property);
-	return true;
-}
-
-bool
-qubes_app_remove_domain(struct qubes_app *app, struct domain *domain, struct admin_error *error)
-{
-	bool disposed =
-	    domain_class(domain) == DOMAIN_DISP && domain_bool(domain, PROPERTY_AUTO_CLEANUP);
-
-	if (domain_is_removed(domain))
-		return admin_error_set(
-		    error, "QubesVMNotFoundError", "No such domain: '%s'", domain_name(domain));
-	if (!may_remove(app, domain, error))
-		return false;
-
-	domain_ref(domain); /* the journal's */
-	event_fire_about(app, NULL, "domain-pre-delete", domain);
-	domain_files_set_aside(domain);
-	if (disposed)
-		event_fire(app, domain, "domain-remove-from-disk", NULL);
-	take_out_domain(app, domain);
-	qubes_app_journal(app, undo_remove, drop_remove, domain);
-	event_fire_about(app, NULL, "domain-delete", domain);
-	if (!disposed)
-		event_fire(app, domain, "domain-remove-from-disk", NULL);
-	return true;
 }
 
 /* --- labels --------------------------------------------------------------------------------- */
@@ -832,19 +495,18 @@ qubes_app_add_pool(struct qubes_app *app, struct pool *pool)
 	g_ptr_array_add(app->pools, pool);
 }
 
-/* --- the journal ---------------------------------------------------------------------------- */
+/* --- taking back ---------------------------------------------------------------------------- */
 
 void
 qubes_app_journal(struct qubes_app *app, journal_undo undo, journal_drop drop, void *data)
 {
-	struct journal_entry entry = {undo, drop, data};
-	bool first = app->journal->entries->len == 0;
+	bool first = journal_is_empty(app->journal);
 
 	if (app->undoing) {
 		drop(data, false);
 		return;
 	}
-	g_array_append_val(app->journal->entries, entry);
+	journal_note(app->journal, undo, drop, data);
 	if (first && app->on_dirty != NULL)
 		app->on_dirty(app->on_dirty_data);
 }
@@ -858,7 +520,7 @@ qubes_app_is_undoing(const struct qubes_app *app)
 bool
 qubes_app_is_dirty(const struct qubes_app *app)
 {
-	return app->journal->entries->len > 0;
+	return !journal_is_empty(app->journal);
 }
 
 struct journal *
@@ -871,34 +533,16 @@ qubes_app_take_journal(struct qubes_app *app)
 }
 
 void
-journal_keep(struct journal *journal)
-{
-	journal_finish(journal, true);
-}
-
-static void
-journal_undo_all(struct journal *journal)
-{
-	for (guint i = journal->entries->len; i > 0; i--) {
-		struct journal_entry *entry =
-		    &g_array_index(journal->entries, struct journal_entry, i - 1);
-
-		entry->undo(entry->data);
-	}
-}
-
-void
 qubes_app_undo(struct qubes_app *app, struct journal *journal)
 {
 	struct journal *newest = qubes_app_take_journal(app);
 
 	app->undoing = true;
-	journal_undo_all(newest);
+	journal_take_back(newest);
 	if (journal != NULL)
-		journal_undo_all(journal);
-	journal_finish(newest, false);
-	if (journal != NULL)
-		journal_finish(journal, false);
+		journal_take_back(journal);
+	journal_free(newest);
+	journal_free(journal);
 	app->undoing = false;
 }
 

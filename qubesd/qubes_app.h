@@ -15,6 +15,7 @@
 #include "qubesd/admin_error.h"
 #include "qubesd/domain.h"
 #include "qubesd/event.h"
+#include "qubesd/journal.h"
 #include "qubesd/label.h"
 #include "qubesd/pool.h"
 #include "qubesd/property.h"
@@ -107,6 +108,11 @@ bool qubes_app_remove_domain(
 
 /* Adds a complete domain without events: the store's reader. Takes over the reference. */
 void qubes_app_insert_domain(struct qubes_app *app, struct domain *domain);
+/* The opposite; for qubes_app_create.c, like the next two. Drops the app's reference. */
+void qubes_app_take_out_domain(struct qubes_app *app, struct domain *domain);
+/* The lowest free qid; a random dispid that was not given out lately. 0: there is none. */
+uint32_t qubes_app_pick_qid(const struct qubes_app *app);
+uint32_t qubes_app_pick_dispid(struct qubes_app *app);
 
 /*
  * For the store: what this version does not understand, kept verbatim (char *, owned), per place.
@@ -125,20 +131,15 @@ enum app_raw {
 GPtrArray *qubes_app_raw(struct qubes_app *app, enum app_raw place);
 
 /*
- * The journal: how to take back what was changed since the last write. undo(data) is called at most
- * once, newest first; drop(data, kept) once in any case, where kept says that the change is on disk
- * to stay. While changes are taken back nothing is noted: drop() is called at once.
+ * Notes how to take a change back, and marks the app dirty. While changes are taken back nothing is
+ * noted: drop() is called at once.
  */
-typedef void (*journal_undo)(void *data);
-typedef void (*journal_drop)(void *data, bool kept);
-struct journal;
 void qubes_app_journal(struct qubes_app *app, journal_undo undo, journal_drop drop, void *data);
 bool qubes_app_is_undoing(const struct qubes_app *app);
 
 /* For the store. take: the changes so far become the caller's, and the app is clean. */
 bool qubes_app_is_dirty(const struct qubes_app *app);
 struct journal *qubes_app_take_journal(struct qubes_app *app);
-void journal_keep(struct journal *journal); /* frees */
 /* Takes back whatever the app has noted since, then the journal (NULL: none). Frees it. */
 void qubes_app_undo(struct qubes_app *app, struct journal *journal);
 /* Called at the first change after take. */

@@ -1,5 +1,6 @@
 #include "qubesd/store.h"
 
+#include "qubesd/store_file.h"
 #include "shared/log.h"
 
 #include <assert.h>
@@ -11,22 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GENERATION_PREFIX "qubes-"
-#define GENERATION_SUFFIX ".xml"
 #define REPAIR_DELAY_MS 1000
 #define GENERATION_INTERVAL_US ((gint64)3600 * G_USEC_PER_SEC)
 
 struct waiter {
 	store_done done;
 	void *data; /* borrowed from who waits */
-};
-
-/* What identifies a file that nobody else has touched. */
-struct stamp {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec changed;
 };
 
 /* One write, under way in the worker. */
@@ -45,234 +36,14 @@ struct store {
 	char *path, *dir, *backup_dir; /* owned */
 	int lock_fd;
 	struct qubes_app *app;
-	struct stamp stamp;   /* the worker's while a job is under way */
-	gint64 generation_us; /* monotonic time of the last copy in backup/ */
-	GArray *waiters;      /* struct waiter; for the next job */
-	guint idle;           /* source that starts the next job, 0: none */
-	bool disk_is_ahead;   /* a write failed after it had replaced the file */
-	struct job *job;      /* under way, or NULL */
+	struct store_stamp stamp; /* the worker's while a job is under way */
+	gint64 generation_us;     /* monotonic time of the last copy in backup/ */
+	GArray *waiters;          /* struct waiter; for the next job */
+	guint idle;               /* source that starts the next job, 0: none */
+	bool disk_is_ahead;       /* a write failed after it had replaced the file */
+	struct job *job;          /* under way, or NULL */
 	GThread *worker;
 };
-
-/* --- files ---------------------------------------------------------------------------------- */
-
-static struct stamp
-stamp_of(const struct stat *status)
-{
-	return (struct stamp){status->st_dev, status->st_ino, status->st_size, status->st_mtim};
-}
-
-static bool
-stamp_equal(const struct stamp *a, const struct stamp *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-static int
-write_whole(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int
-sync_folder(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
-/* Writes a new file of mode 0660 with a name of its own beside path, and syncs it. */
-static int
-write_beside(const char *path, GBytes *text, char **ret_path, struct stamp *ret_stamp)
-{
-	g_autofree char *new_path = g_strconcat(path, "~XXXXXX", NULL);
-	struct stat status;
-	gsize len;
-	const char *bytes = g_bytes_get_data(text, &len);
-	int fd, r;
-
-	fd = mkostemp(new_path, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = write_whole(fd, bytes, len);
-	if (r == 0 && (fchmod(fd, 0660) < 0 || fsync(fd) < 0 || fstat(fd, &status) < 0))
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r < 0) {
-		unlink(new_path);
-		return r;
-	}
-	*ret_stamp = stamp_of(&status);
-	*ret_path = g_steal_pointer(&new_path);
-	return 0;
-}
-
-/*
- * The new file takes the place of the old one, for good. *ret_stamp is set as soon as it has, even
- * when the folder cannot be synced and the result is an error.
- */
-static int
-replace_file(const char *path, const char *dir, GBytes *text, struct stamp *ret_stamp)
-{
-	g_autofree char *new_path = NULL;
-	struct stamp stamp;
-	int r;
-
-	r = write_beside(path, text, &new_path, &stamp);
-	if (r < 0)
-		return r;
-	if (rename(new_path, path) < 0) {
-		r = -errno;
-		unlink(new_path);
-		return r;
-	}
-	*ret_stamp = stamp;
-	return sync_folder(dir);
-}
-
-static int
-read_file(const char *path, GBytes **ret, struct stamp *ret_stamp)
-{
-	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat status;
-	guint8 block[65536];
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
-		close(fd);
-		return -EINVAL;
-	}
-	while ((n = read(fd, block, sizeof(block))) > 0 && bytes->len <= STORE_MAX_BYTES)
-		g_byte_array_append(bytes, block, (guint)n);
-	close(fd);
-	if (n < 0)
-		return -EIO;
-	*ret_stamp = stamp_of(&status);
-	*ret = g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
-	return 0;
-}
-
-/* --- generations ---------------------------------------------------------------------------- */
-
-static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Names of the copies in backup/, oldest first: their names are times. */
-static GPtrArray *
-list_generations(const char *backup_dir)
-{
-	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GDir) handle = g_dir_open(backup_dir, 0, NULL);
-	const char *name;
-
-	while (handle != NULL && (name = g_dir_read_name(handle)) != NULL) {
-		if (g_str_has_prefix(name, GENERATION_PREFIX) &&
-		    g_str_has_suffix(name, GENERATION_SUFFIX))
-			g_ptr_array_add(names, g_strdup(name));
-	}
-	g_ptr_array_sort(names, compare_names);
-	return names;
-}
-
-static void
-prune_generations(const char *backup_dir)
-{
-	g_autoptr(GPtrArray) names = list_generations(backup_dir);
-
-	for (guint i = 0; i + STORE_GENERATIONS < names->len; i++) {
-		g_autofree char *path = g_build_filename(backup_dir, names->pdata[i], NULL);
-
-		unlink(path);
-	}
-}
-
-static bool
-newest_generation_is(const char *backup_dir, GBytes *text)
-{
-	g_autoptr(GPtrArray) names = list_generations(backup_dir);
-	g_autoptr(GBytes) newest = NULL;
-	g_autofree char *path = NULL;
-	struct stamp stamp;
-
-	if (names->len == 0)
-		return false;
-	path = g_build_filename(backup_dir, names->pdata[names->len - 1], NULL);
-	return read_file(path, &newest, &stamp) == 0 && g_bytes_equal(newest, text);
-}
-
-/* A copy that cannot be made is a warning: the store itself is safe. */
-static void
-add_generation(const char *backup_dir, GBytes *text)
-{
-	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-	g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%S");
-	g_autofree char *name = g_strdup_printf(
-	    GENERATION_PREFIX "%s.%06d" GENERATION_SUFFIX, time, g_date_time_get_microsecond(now));
-	g_autofree char *path = g_build_filename(backup_dir, name, NULL);
-	struct stamp stamp;
-	int r;
-
-	if (g_mkdir_with_parents(backup_dir, 0750) < 0) {
-		log_warn("store: cannot make %s: %s", backup_dir, strerror(errno));
-		return;
-	}
-	if (newest_generation_is(backup_dir, text))
-		return;
-	r = replace_file(path, backup_dir, text, &stamp);
-	if (r < 0)
-		log_warn("store: cannot keep a copy in %s: %s", backup_dir, strerror(-r));
-	else
-		prune_generations(backup_dir);
-}
-
-/* The newest copy that loads, or NULL. */
-static char *
-find_good_generation(const char *backup_dir)
-{
-	g_autoptr(GPtrArray) names = list_generations(backup_dir);
-
-	for (guint i = names->len; i > 0; i--) {
-		g_autofree char *path = g_build_filename(backup_dir, names->pdata[i - 1], NULL);
-		g_autofree char *message = NULL;
-		g_autoptr(GBytes) text = NULL;
-		struct qubes_app *app;
-		struct stamp stamp;
-
-		if (read_file(path, &text, &stamp) < 0)
-			continue;
-		if (store_parse(
-			g_bytes_get_data(text, NULL), g_bytes_get_size(text), &app, &message) < 0)
-			continue;
-		qubes_app_free(app);
-		return g_steal_pointer(&path);
-	}
-	return NULL;
-}
 
 /* --- writing -------------------------------------------------------------------------------- */
 
@@ -282,24 +53,24 @@ run_job(struct job *job)
 {
 	struct store *store = job->store;
 	struct stat status;
-	struct stamp now;
+	struct store_stamp now;
 	int r;
 
 	if (lstat(store->path, &status) < 0) {
 		job->error = g_strdup_printf("the store has gone: %s", strerror(errno));
 		return;
 	}
-	now = stamp_of(&status);
-	if (!stamp_equal(&now, &store->stamp)) {
+	now = store_stamp_of(&status);
+	if (!store_stamp_equal(&now, &store->stamp)) {
 		job->error = g_strdup("the store was changed by somebody else");
 		return;
 	}
-	r = replace_file(store->path, store->dir, job->text, &store->stamp);
-	job->replaced = !stamp_equal(&now, &store->stamp);
+	r = store_file_replace(store->path, store->dir, job->text, &store->stamp);
+	job->replaced = !store_stamp_equal(&now, &store->stamp);
 	if (r < 0)
 		job->error = g_strdup_printf("the store cannot be written: %s", strerror(-r));
 	else if (job->with_generation)
-		add_generation(store->backup_dir, job->text);
+		store_generations_add(store->backup_dir, job->text);
 }
 
 static void
@@ -460,12 +231,11 @@ take_lock(struct store *store, char **ret_message)
 static int
 make_fresh(struct store *store, char **ret_message)
 {
-	g_autoptr(GPtrArray) generations = list_generations(store->backup_dir);
 	g_autoptr(GBytes) text = NULL;
 	int r;
 
-	if (generations->len > 0) {
-		g_autofree char *good = find_good_generation(store->backup_dir);
+	if (store_generations_exist(store->backup_dir)) {
+		g_autofree char *good = store_generations_find_good(store->backup_dir);
 
 		*ret_message = g_strdup_printf(
 		    "%s is missing, but there was a store here; the newest copy that loads: %s",
@@ -474,7 +244,7 @@ make_fresh(struct store *store, char **ret_message)
 	}
 	store->app = qubes_app_new_fresh();
 	text = store_render(store->app);
-	r = replace_file(store->path, store->dir, text, &store->stamp);
+	r = store_file_replace(store->path, store->dir, text, &store->stamp);
 	if (r < 0) {
 		*ret_message = g_strdup_printf("%s: %s", store->path, strerror(-r));
 		return r;
@@ -492,7 +262,7 @@ read_store(struct store *store, GBytes **ret_text, char **ret_message)
 	g_autofree char *good = NULL;
 	int r;
 
-	r = read_file(store->path, &text, &store->stamp);
+	r = store_file_read(store->path, &text, &store->stamp);
 	if (r == -ENOENT)
 		return r;
 	if (r < 0) {
@@ -505,7 +275,7 @@ read_store(struct store *store, GBytes **ret_text, char **ret_message)
 		*ret_text = g_steal_pointer(&text);
 		return 0;
 	}
-	good = find_good_generation(store->backup_dir);
+	good = store_generations_find_good(store->backup_dir);
 	*ret_message =
 	    g_strdup_printf("%s: %s; nothing was changed; the newest copy that loads: %s",
 		store->path, why, good != NULL ? good : "none");
@@ -521,7 +291,7 @@ load(struct store *store, char **ret_message)
 	if (r == -ENOENT)
 		return make_fresh(store, ret_message);
 	if (r == 0)
-		add_generation(store->backup_dir, text);
+		store_generations_add(store->backup_dir, text);
 	return r;
 }
 
@@ -595,11 +365,11 @@ static void
 keep_last_generation(struct store *store)
 {
 	g_autoptr(GBytes) text = NULL;
-	struct stamp stamp;
+	struct store_stamp stamp;
 
-	if (!store->disk_is_ahead && read_file(store->path, &text, &stamp) == 0 &&
-	    stamp_equal(&stamp, &store->stamp))
-		add_generation(store->backup_dir, text);
+	if (!store->disk_is_ahead && store_file_read(store->path, &text, &stamp) == 0 &&
+	    store_stamp_equal(&stamp, &store->stamp))
+		store_generations_add(store->backup_dir, text);
 }
 
 void

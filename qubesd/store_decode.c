@@ -1,209 +1,18 @@
 /*
  * The reader of qubes.xml. The file is the daemon's own, but it may be cut short, edited by hand,
- * written by an older or a newer version, or put there by somebody who got at a backup. What the
- * header promises about limits is enforced while libxml2 parses, before a tree is built: a document
- * type ends the parse, so no entity is ever defined; elements have a depth; nothing is fetched.
- *
- * After that the order is that of docs/qubesd.md: labels and pools, domains with whatever does not
- * refer to others, global properties, references, consistency.
+ * written by an older or a newer version, or put there by somebody who got at a backup. xml_read.c
+ * keeps the limits before there is a tree. Here the order is that of docs/qubesd.md: labels and pools,
+ * domains with whatever does not refer to others, global properties, references, consistency.
  */
 #include "qubesd/grammar.h"
 #include "qubesd/network.h"
 #include "qubesd/store.h"
+#include "qubesd/xml_read.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
 #include <errno.h>
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
-
-/* --- parsing, within limits ----------------------------------------------------------------- */
-
-struct limits {
-	unsigned depth;
-	const char *broken; /* a sentence's end, or NULL */
-	int line, column;
-};
-
-static void
-stop(xmlParserCtxt *parser, const char *why)
-{
-	struct limits *limits = parser->_private;
-
-	if (limits->broken == NULL) {
-		limits->broken = why;
-		limits->line = xmlSAX2GetLineNumber(parser);
-		limits->column = xmlSAX2GetColumnNumber(parser);
-	}
-	xmlStopParser(parser);
-}
-
-static void
-on_document_type(
-    void *data, const xmlChar *name, const xmlChar *public_id, const xmlChar *system_id)
-{
-	(void)name, (void)public_id, (void)system_id;
-	stop(data, "a document type is not allowed");
-}
-
-static void
-on_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-    int namespace_count, const xmlChar **namespaces, int attribute_count, int default_count,
-    const xmlChar **attributes)
-{
-	xmlParserCtxt *parser = data;
-	struct limits *limits = parser->_private;
-
-	if (++limits->depth > STORE_MAX_DEPTH) {
-		stop(parser, "elements are nested too deeply");
-		return;
-	}
-	xmlSAX2StartElementNs(data, name, prefix, uri, namespace_count, namespaces, attribute_count,
-	    default_count, attributes);
-}
-
-static void
-on_element_end(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
-{
-	xmlParserCtxt *parser = data;
-	struct limits *limits = parser->_private;
-
-	limits->depth--;
-	xmlSAX2EndElementNs(data, name, prefix, uri);
-}
-
-static void
-on_nothing(void *data, const xmlError *error)
-{
-	(void)data, (void)error; /* libxml2 would print it; the parser keeps it for us */
-}
-
-/* The tree, or NULL with a sentence in *ret_message. */
-static xmlDoc *
-parse_xml(const void *bytes, size_t len, char **ret_message)
-{
-	const int options =
-	    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES;
-	struct limits limits = {0};
-	xmlParserCtxt *parser;
-	xmlDoc *doc;
-
-	if (len > STORE_MAX_BYTES) {
-		*ret_message = g_strdup("the file is too large");
-		return NULL;
-	}
-	parser = xmlNewParserCtxt();
-	parser->_private = &limits;
-	parser->sax->serror = (xmlStructuredErrorFunc)on_nothing;
-	parser->sax->internalSubset = on_document_type;
-	parser->sax->startElementNs = on_element;
-	parser->sax->endElementNs = on_element_end;
-	doc = xmlCtxtReadMemory(parser, bytes, (int)len, NULL, NULL, options);
-	if (limits.broken != NULL) {
-		*ret_message = g_strdup_printf(
-		    "line %d, column %d: %s", limits.line, limits.column, limits.broken);
-	} else if (doc == NULL) {
-		const xmlError *error = &parser->lastError;
-		g_autofree char *text =
-		    text_ascii(error->message != NULL ? error->message : "not XML",
-			error->message != NULL ? strcspn(error->message, "\n") : 7);
-
-		*ret_message = g_strdup_printf(
-		    "line %d, column %d: %s", MAX(error->line, 1), MAX(error->int2, 1), text);
-	}
-	if (limits.broken != NULL && doc != NULL)
-		g_clear_pointer(&doc, xmlFreeDoc);
-	if (doc == NULL && parser->myDoc != NULL) {
-		xmlFreeDoc(parser->myDoc);
-		parser->myDoc = NULL;
-	}
-	xmlFreeParserCtxt(parser);
-	return doc;
-}
-
-/* --- looking at the tree -------------------------------------------------------------------- */
-
-static bool
-is_element(const xmlNode *node, const char *name)
-{
-	return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
-}
-
-/* New strings; NULL when there is no such attribute. */
-static char *
-attribute(const xmlNode *node, const char *name)
-{
-	xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)name);
-	char *copy = g_strdup((const char *)value);
-
-	xmlFree(value);
-	return copy;
-}
-
-static char *
-content(const xmlNode *node)
-{
-	xmlChar *text = xmlNodeGetContent(node);
-	char *copy = g_strdup(text != NULL ? (const char *)text : "");
-
-	xmlFree(text);
-	return copy;
-}
-
-static char *
-dump(xmlNode *node)
-{
-	xmlBuffer *buffer = xmlBufferCreate();
-	char *text;
-
-	xmlNodeDump(buffer, node->doc, node, 0, 0);
-	text = g_strdup((const char *)xmlBufferContent(buffer));
-	xmlBufferFree(buffer);
-	return text;
-}
-
-/* Elements and comments that are not ours are kept; white space is not. */
-static void
-keep(GPtrArray *raw, xmlNode *node)
-{
-	if (node->type == XML_ELEMENT_NODE || node->type == XML_COMMENT_NODE)
-		g_ptr_array_add(raw, dump(node));
-}
-
-static char *
-qualified_name(const xmlNs *namespace, const xmlChar *name)
-{
-	if (namespace == NULL || namespace->prefix == NULL)
-		return g_strdup((const char *)name);
-	return g_strconcat((const char *)namespace->prefix, ":", (const char *)name, NULL);
-}
-
-/* Every attribute whose name is not in the list, and every namespace, as pairs. */
-static void
-keep_attributes(GPtrArray *raw, xmlNode *node, const char *const *known)
-{
-	for (const xmlNs *ns = node->nsDef; ns != NULL; ns = ns->next) {
-		g_ptr_array_add(raw, ns->prefix != NULL
-					 ? g_strconcat("xmlns:", (const char *)ns->prefix, NULL)
-					 : g_strdup("xmlns"));
-		g_ptr_array_add(raw, g_strdup(ns->href != NULL ? (const char *)ns->href : ""));
-	}
-	for (const xmlAttr *attr = node->properties; attr != NULL; attr = attr->next) {
-		char *name = qualified_name(attr->ns, attr->name);
-		xmlChar *value;
-
-		if (g_strv_contains(known, name)) {
-			g_free(name);
-			continue;
-		}
-		value = xmlNodeListGetString(node->doc, attr->children, 1);
-		g_ptr_array_add(raw, name);
-		g_ptr_array_add(raw, g_strdup(value != NULL ? (const char *)value : ""));
-		xmlFree(value);
-	}
-}
 
 /* --- labels and pools ----------------------------------------------------------------------- */
 
@@ -223,15 +32,15 @@ parse_numbered_id(const char *id, const char *prefix, int64_t *ret)
 static bool
 read_label(struct qubes_app *app, xmlNode *node)
 {
-	g_autofree char *id = attribute(node, "id");
-	g_autofree char *colour_text = attribute(node, "color");
-	g_autofree char *name = content(node);
+	g_autofree char *id = xml_attribute(node, "id");
+	g_autofree char *colour_text = xml_attribute(node, "color");
+	g_autofree char *name = xml_content(node);
 	const struct label *same, *other;
 	int64_t index;
 	uint32_t colour;
 
-	if (!is_element(node, "label") || !parse_numbered_id(id, "label-", &index) || index < 1 ||
-	    index > G_MAXINT || colour_text == NULL ||
+	if (!xml_is_element(node, "label") || !parse_numbered_id(id, "label-", &index) ||
+	    index < 1 || index > G_MAXINT || colour_text == NULL ||
 	    !grammar_parse_colour(colour_text, &colour) || !grammar_is_new_label(name))
 		return false;
 	/* The first eight keep their names; the others are new in both. */
@@ -246,15 +55,16 @@ read_label(struct qubes_app *app, xmlNode *node)
 static bool
 read_pool(struct qubes_app *app, xmlNode *node)
 {
-	g_autofree char *name = attribute(node, "name");
-	g_autofree char *driver = attribute(node, "driver");
+	g_autofree char *name = xml_attribute(node, "name");
+	g_autofree char *driver = xml_attribute(node, "driver");
 	struct pool *pool;
 
-	if (!is_element(node, "pool") || name == NULL || !grammar_is_pool(name) || driver == NULL ||
-	    !grammar_is_pool(driver) || qubes_app_pool(app, name) != NULL || node->nsDef != NULL)
+	if (!xml_is_element(node, "pool") || name == NULL || !grammar_is_pool(name) ||
+	    driver == NULL || !grammar_is_pool(driver) || qubes_app_pool(app, name) != NULL ||
+	    node->nsDef != NULL)
 		return false;
 	pool = pool_new(name, driver);
-	keep_attributes(pool->config, node, (const char *const[]){"name", "driver", NULL});
+	xml_keep_attributes(pool->config, node, (const char *const[]){"name", "driver", NULL});
 	qubes_app_add_pool(app, pool);
 	return true;
 }
@@ -269,7 +79,7 @@ read_section(struct qubes_app *app, xmlNode *section, enum app_raw raw,
 		if (node->type == XML_ELEMENT_NODE)
 			log_warn("store: line %ld: <%s> cannot be used and is kept as it is",
 			    xmlGetLineNo(node), (const char *)node->name);
-		keep(qubes_app_raw(app, raw), node);
+		xml_keep(qubes_app_raw(app, raw), node);
 	}
 }
 
@@ -333,7 +143,7 @@ static void
 keep_property(GPtrArray *raw, const char *name, xmlNode *node)
 {
 	g_ptr_array_add(raw, g_strdup(name != NULL ? name : ""));
-	g_ptr_array_add(raw, dump(node));
+	g_ptr_array_add(raw, xml_dump(node));
 }
 
 /* Not what is computed, and not what read_identity() has read already. dom0's label is written. */
@@ -353,14 +163,14 @@ is_stored(const struct property_owner *owner, const struct property *property)
 static void
 read_property(const struct property_owner *owner, xmlNode *node, int stage, GPtrArray *raw)
 {
-	g_autofree char *name = attribute(node, "name");
-	g_autofree char *text = attribute(node, "ref");
+	g_autofree char *name = xml_attribute(node, "name");
+	g_autofree char *text = xml_attribute(node, "ref");
 	const struct property *property = NULL;
 	struct property_value value;
 
 	if (text == NULL)
-		text = content(node);
-	if (is_element(node, "property") && name != NULL) {
+		text = xml_content(node);
+	if (xml_is_element(node, "property") && name != NULL) {
 		if (!modernise(&name, &text))
 			return;
 		property = property_find(owner, name);
@@ -386,7 +196,7 @@ static void
 read_properties(const struct property_owner *owner, xmlNode *parent, int stage, GPtrArray *raw)
 {
 	for (xmlNode *section = parent->children; section != NULL; section = section->next) {
-		if (!is_element(section, "properties"))
+		if (!xml_is_element(section, "properties"))
 			continue;
 		for (xmlNode *node = section->children; node != NULL; node = node->next) {
 			if (node->type == XML_ELEMENT_NODE)
@@ -400,14 +210,14 @@ static char *
 peek_property(const xmlNode *domain, const char *wanted)
 {
 	for (xmlNode *section = domain->children; section != NULL; section = section->next) {
-		if (!is_element(section, "properties"))
+		if (!xml_is_element(section, "properties"))
 			continue;
 		for (xmlNode *node = section->children; node != NULL; node = node->next) {
 			g_autofree char *name =
-			    is_element(node, "property") ? attribute(node, "name") : NULL;
+			    xml_is_element(node, "property") ? xml_attribute(node, "name") : NULL;
 
 			if (g_strcmp0(name, wanted) == 0)
-				return content(node);
+				return xml_content(node);
 		}
 	}
 	return NULL;
@@ -433,8 +243,8 @@ read_features(struct domain *domain, xmlNode *section)
 {
 	for (xmlNode *node = section->children; node != NULL; node = node->next) {
 		g_autofree char *name =
-		    is_element(node, "feature") ? attribute(node, "name") : NULL;
-		g_autofree char *value = content(node);
+		    xml_is_element(node, "feature") ? xml_attribute(node, "name") : NULL;
+		g_autofree char *value = xml_content(node);
 
 		if (name != NULL && strcmp(name, "service.meminfo-writer") == 0) {
 			read_meminfo_writer(domain, value);
@@ -443,7 +253,7 @@ read_features(struct domain *domain, xmlNode *section)
 			   domain_feature(domain, FEATURE_OWN, name) == NULL) {
 			domain_feature_load(domain, name, value);
 		} else {
-			keep(domain_raw(domain, DOMAIN_RAW_FEATURES), node);
+			xml_keep(domain_raw(domain, DOMAIN_RAW_FEATURES), node);
 		}
 	}
 }
@@ -452,12 +262,13 @@ static void
 read_tags(struct domain *domain, xmlNode *section)
 {
 	for (xmlNode *node = section->children; node != NULL; node = node->next) {
-		g_autofree char *name = is_element(node, "tag") ? attribute(node, "name") : NULL;
+		g_autofree char *name =
+		    xml_is_element(node, "tag") ? xml_attribute(node, "name") : NULL;
 
 		if (name != NULL && grammar_is_tag(name))
 			domain_tag_load(domain, name);
 		else
-			keep(domain_raw(domain, DOMAIN_RAW_TAGS), node);
+			xml_keep(domain_raw(domain, DOMAIN_RAW_TAGS), node);
 	}
 }
 
@@ -465,26 +276,26 @@ static void
 read_parts(struct domain *domain, xmlNode *entry)
 {
 	for (xmlNode *node = entry->children; node != NULL; node = node->next) {
-		if (is_element(node, "features"))
+		if (xml_is_element(node, "features"))
 			read_features(domain, node);
-		else if (is_element(node, "tags"))
+		else if (xml_is_element(node, "tags"))
 			read_tags(domain, node);
-		else if (!is_element(node, "properties"))
-			keep(domain_raw(domain, DOMAIN_RAW_ELEMENTS), node);
+		else if (!xml_is_element(node, "properties"))
+			xml_keep(domain_raw(domain, DOMAIN_RAW_ELEMENTS), node);
 	}
 }
 
 static void
 break_domain(struct domain *domain, xmlNode *entry, const char *why)
 {
-	g_autofree char *klass = attribute(entry, "class");
+	g_autofree char *klass = xml_attribute(entry, "class");
 	g_autofree char *xml = NULL;
 
 	if (domain_is_broken(domain))
 		return;
 	log_warn("store: line %ld: %s cannot be used: %s", xmlGetLineNo(entry), domain_name(domain),
 	    why);
-	xml = dump(entry);
+	xml = xml_dump(entry);
 	domain_set_broken(
 	    domain, klass != NULL && grammar_is_label(klass) ? klass : "Unknown", xml);
 }
@@ -517,7 +328,7 @@ read_identity(struct reader *reader, xmlNode *entry, enum domain_class klass)
 	g_autofree char *name = peek_property(entry, "name");
 	g_autofree char *uuid = peek_property(entry, "uuid");
 	g_autofree char *qid_text = peek_property(entry, "qid");
-	g_autofree char *id = attribute(entry, "id");
+	g_autofree char *id = xml_attribute(entry, "id");
 	g_autofree char *lower = NULL;
 	struct domain *domain;
 	int64_t qid = 0;
@@ -553,7 +364,7 @@ read_identity(struct reader *reader, xmlNode *entry, enum domain_class klass)
 static void
 read_domain(struct reader *reader, xmlNode *entry)
 {
-	g_autofree char *klass_text = attribute(entry, "class");
+	g_autofree char *klass_text = xml_attribute(entry, "class");
 	enum domain_class klass =
 	    klass_text != NULL ? domain_class_from_name(klass_text) : DOMAIN_UNKNOWN;
 	struct domain *domain;
@@ -570,13 +381,13 @@ read_domain(struct reader *reader, xmlNode *entry)
 			log_warn("store: line %ld: a domain without a usable name or qid is kept "
 				 "as it is",
 			    xmlGetLineNo(entry));
-		keep(qubes_app_raw(reader->app, APP_RAW_DOMAINS), entry);
+		xml_keep(qubes_app_raw(reader->app, APP_RAW_DOMAINS), entry);
 		return;
 	}
 
 	g_hash_table_insert(reader->nodes, domain, entry);
 	owner = domain_owner(domain);
-	keep_attributes(domain_raw(domain, DOMAIN_RAW_ATTRIBUTES), entry,
+	xml_keep_attributes(domain_raw(domain, DOMAIN_RAW_ATTRIBUTES), entry,
 	    (const char *const[]){"id", "class", NULL});
 	read_properties(
 	    &owner, entry, PROPERTY_STAGE_PLAIN, domain_raw(domain, DOMAIN_RAW_PROPERTIES));
@@ -594,10 +405,10 @@ static void
 read_domains(struct reader *reader, xmlNode *section)
 {
 	for (xmlNode *node = section->children; node != NULL; node = node->next) {
-		if (is_element(node, "domain"))
+		if (xml_is_element(node, "domain"))
 			read_domain(reader, node);
 		else
-			keep(qubes_app_raw(reader->app, APP_RAW_DOMAINS), node);
+			xml_keep(qubes_app_raw(reader->app, APP_RAW_DOMAINS), node);
 	}
 }
 
@@ -668,18 +479,18 @@ read_top(struct reader *reader, xmlNode *root)
 {
 	struct property_owner owner = qubes_app_owner(reader->app);
 
-	keep_attributes(
+	xml_keep_attributes(
 	    qubes_app_raw(reader->app, APP_RAW_ATTRIBUTES), root, (const char *const[]){NULL});
 	for (xmlNode *node = root->children; node != NULL; node = node->next) {
-		if (is_element(node, "labels"))
+		if (xml_is_element(node, "labels"))
 			read_section(reader->app, node, APP_RAW_LABELS, read_label);
-		else if (is_element(node, "pools"))
+		else if (xml_is_element(node, "pools"))
 			read_section(reader->app, node, APP_RAW_POOLS, read_pool);
-		else if (!is_element(node, "properties") && !is_element(node, "domains"))
-			keep(qubes_app_raw(reader->app, APP_RAW_ELEMENTS), node);
+		else if (!xml_is_element(node, "properties") && !xml_is_element(node, "domains"))
+			xml_keep(qubes_app_raw(reader->app, APP_RAW_ELEMENTS), node);
 	}
 	for (xmlNode *node = root->children; node != NULL; node = node->next) {
-		if (is_element(node, "domains"))
+		if (xml_is_element(node, "domains"))
 			read_domains(reader, node);
 	}
 	if (qubes_app_dom0(reader->app) == NULL)
@@ -694,19 +505,17 @@ read_top(struct reader *reader, xmlNode *root)
 int
 store_parse(const void *bytes, size_t len, struct qubes_app **ret, char **ret_message)
 {
+	static const struct xml_limits limits = {STORE_MAX_BYTES, STORE_MAX_DEPTH};
 	struct reader reader = {0};
-	xmlDoc *doc = parse_xml(bytes, len, ret_message);
+	xmlDoc *doc = xml_read(bytes, len, &limits, ret_message);
 	xmlNode *root;
 
 	if (doc == NULL)
 		return -EPROTO;
 	reader.app = qubes_app_new();
 	reader.nodes = g_hash_table_new(NULL, NULL);
-	/* The tree is UTF-8 whatever the file was; what is kept verbatim is written as such. */
-	xmlFree((xmlChar *)doc->encoding);
-	doc->encoding = xmlStrdup((const xmlChar *)"UTF-8");
 	root = xmlDocGetRootElement(doc);
-	if (is_element(root, "qubes"))
+	if (xml_is_element(root, "qubes"))
 		read_top(&reader, root);
 	else
 		refuse(&reader, root, "the root is not", "<qubes>");
