@@ -109,6 +109,7 @@ domain_open(struct domain *domain, uint64_t region_bytes)
 	if (r < 0)
 		return r;
 	domain->listen_fd = r;
+	unix_socket_refuse_descriptors(domain->listen_fd);
 	domain_update_accepting(domain);
 	domain->source_id = g_unix_fd_add(domain->epoll_fd, G_IO_IN, on_domain, domain);
 	return 0;

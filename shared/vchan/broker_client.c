@@ -174,6 +174,8 @@ link_clients(struct client *server, struct client *client)
 		return -ENFILE;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return -errno;
+	unix_socket_refuse_descriptors(fds[0]);
+	unix_socket_refuse_descriptors(fds[1]);
 	reply(server, 0, fds[0]);
 	reply(client, 0, fds[1]);
 	close(fds[1]);

@@ -5,6 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 int
 unix_socket_address(const char *path, struct sockaddr_un *ret)
 {
@@ -29,6 +33,14 @@ unix_socket_connect(int fd, const char *path)
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	return 0;
+}
+
+void
+unix_socket_refuse_descriptors(int fd)
+{
+	const int off = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
 /* Makes room at the address of a listener that has died. */

@@ -22,6 +22,13 @@ int unix_socket_address(const char *path, struct sockaddr_un *ret);
  */
 int unix_socket_listen(const char *path, int type, int backlog);
 
+/*
+ * From now on nobody can send a descriptor to fd, nor to what is accepted from it: -EPERM for the
+ * sender. Only newer kernels (6.16) can do that; with others a reader still gets none, but it is
+ * the reader who closes them.
+ */
+void unix_socket_refuse_descriptors(int fd);
+
 /* connect() of fd to path; 0 or a negative errno. */
 int unix_socket_connect(int fd, const char *path);
 
