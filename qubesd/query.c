@@ -190,6 +190,7 @@ main(int argc, char **argv)
 	g_autoptr(GOptionContext) context = g_option_context_new("SOURCE METHOD DEST [ARGUMENT]");
 	g_autoptr(GByteArray) payload = g_byte_array_new();
 	g_autoptr(GError) error = NULL;
+	int status;
 
 	log_init("qubesd-query");
 	g_option_context_add_main_entries(context, entries, NULL);
@@ -204,6 +205,9 @@ main(int argc, char **argv)
 	if (options.socket == NULL)
 		options.socket = path_qubesd_socket("qubesd.sock");
 	if (options.max_bytes < 0 || !read_payload(&options, payload))
-		return usage("the payload is too long or cannot be read");
-	return call(&options, payload);
+		status = usage("the payload is too long or cannot be read");
+	else
+		status = call(&options, payload);
+	g_free(options.socket);
+	return status;
 }

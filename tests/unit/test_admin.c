@@ -462,6 +462,30 @@ adm_11_no_reply_names_a_path_of_the_host_to_a_qube(void **state)
 }
 
 static void
+adm_16_an_error_names_no_qube_that_the_caller_did_not_name(void **state)
+{
+	struct admin_fixture *fixture = *state;
+	static const char remove[] = "admin.vm.Remove other name test-template";
+	static const char create[] =
+	    "admin.vm.Create.AppVM+test-template other name dom0\0name=n label=test-vm1";
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} requests[] = {{remove, sizeof(remove)}, {create, sizeof(create) - 1}};
+
+	CHECK(
+	    fixture, {"dom0", "admin.vm.Create.AppVM", "", "dom0", "name=other label=red", "OK "});
+	for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+		g_autoptr(GByteArray) reply = admin_fixture_call_bytes(
+		    fixture, ADMIN_SOCKET_MAIN, requests[i].bytes, requests[i].len);
+
+		assert_int_equal(reply->data[0], '2');
+		assert_null(memmem(reply->data, reply->len, "test-vm1", 8));
+		assert_null(memmem(reply->data, reply->len, fixture->dir, strlen(fixture->dir)));
+	}
+}
+
+static void
 adm_18_a_change_that_cannot_be_stored_is_taken_back(void **state)
 {
 	struct admin_fixture *fixture = *state;
@@ -559,6 +583,7 @@ main(void)
 	    TEST(pools_are_listed_with_their_configuration),
 	    TEST(adm_15_a_line_of_get_all_cannot_be_forged),
 	    TEST(adm_11_no_reply_names_a_path_of_the_host_to_a_qube),
+	    TEST(adm_16_an_error_names_no_qube_that_the_caller_did_not_name),
 	    TEST(adm_18_a_change_that_cannot_be_stored_is_taken_back),
 	    TEST(what_was_answered_is_there_after_a_restart),
 	    TEST(adm_02_every_method_judges_argument_payload_and_destination),
