@@ -42,3 +42,4 @@ test_vm_exec.pkgs := cmocka
 fuzzers += fuzz_qfile
 fuzz_qfile.src := tests/fuzz/fuzz_qfile.c
 fuzz_qfile.libs := qrexec_services
+integration += file_copy
