@@ -27,10 +27,13 @@ qrexec-daemon.libs := $(qrexec_all)
 qrexec-disposable.src := qrexec/disposable_main.c
 qrexec-disposable.libs := $(qrexec_all)
 
-tests += test_qrexec_decode test_qrexec_service
+tests += test_qrexec_decode test_qrexec_relay test_qrexec_service
 test_qrexec_decode.src := tests/unit/test_qrexec_decode.c
 test_qrexec_decode.libs := qrexec_protocol
 test_qrexec_decode.pkgs := cmocka
+test_qrexec_relay.src := tests/unit/test_qrexec_relay.c
+test_qrexec_relay.libs := $(qrexec_all)
+test_qrexec_relay.pkgs := cmocka
 test_qrexec_service.src := tests/unit/test_qrexec_service.c
 test_qrexec_service.libs := $(qrexec_all)
 test_qrexec_service.pkgs := cmocka

@@ -241,7 +241,7 @@ code_next(struct relay *relay)
 	return true;
 }
 
-/* Makes the next message, when there is anything to say. */
+/* Makes the next message, when there is anything to say. Reading may find the end of a stream. */
 static bool
 chunk_next(struct relay *relay)
 {
@@ -251,7 +251,8 @@ chunk_next(struct relay *relay)
 	relay->err_turn = !relay->err_turn;
 	return prefix_next(relay) || input_end(relay, &relay->err) ||
 	       input_end(relay, &relay->in) || input_read(relay, first) ||
-	       input_read(relay, second) || code_next(relay);
+	       input_read(relay, second) || input_end(relay, &relay->err) ||
+	       input_end(relay, &relay->in) || code_next(relay);
 }
 
 static void

@@ -13,12 +13,14 @@ int
 main(int argc, char **argv)
 {
 	char **command;
+	int error;
 
 	if (argc != 2 || vm_exec_decode(argv[1], &command) < 0) {
 		fputs("vm-exec: the argument is no encoded command\n", stderr);
 		return 1;
 	}
 	execvp(command[0], command);
-	fprintf(stderr, "vm-exec: cannot run the command: %s\n", strerror(errno));
-	return errno == ENOENT ? QREXEC_EXIT_NOT_FOUND : QREXEC_EXIT_PROBLEM;
+	error = errno;
+	fprintf(stderr, "vm-exec: cannot run the command: %s\n", strerror(error));
+	return error == ENOENT ? QREXEC_EXIT_NOT_FOUND : QREXEC_EXIT_PROBLEM;
 }
