@@ -139,6 +139,7 @@ static int
 become_service(struct client_local *local)
 {
 	sigset_t none;
+	int error;
 
 	if (local->call.config.wait_for_session && !local->call.command.no_gui)
 		wait_for_session(local->call.command.source);
@@ -147,8 +148,9 @@ become_service(struct client_local *local)
 	signal(SIGPIPE, SIG_DFL);
 	close_range(3, ~0U, 0);
 	execve(local->spec.path, local->spec.argv, local->spec.environment);
-	log_error("%s: %s", local->spec.path, strerror(errno));
-	return errno == ENOENT ? QREXEC_EXIT_NOT_FOUND : QREXEC_EXIT_PROBLEM;
+	error = errno;
+	log_error("%s: %s", local->spec.path, strerror(error));
+	return error == ENOENT ? QREXEC_EXIT_NOT_FOUND : QREXEC_EXIT_PROBLEM;
 }
 
 int

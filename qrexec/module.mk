@@ -48,3 +48,7 @@ qrexec_talk.pkgs := glib-2.0
 qrexec_fake_policy.src := tests/integration/qrexec_fake_policy.c
 qrexec_fake_policy.pkgs := glib-2.0
 integration += qrexec_flows qrexec_protocol qrexec_targets
+
+testtools += bench_qrexec
+bench_qrexec.src := tests/bench/bench_qrexec.c
+bench_qrexec.pkgs := glib-2.0
