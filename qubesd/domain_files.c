@@ -2,12 +2,12 @@
 
 #include "qubesd/domain.h"
 #include "qubesd/qubes_app.h"
+#include "qubesd/sandbox/tree.h"
 #include "shared/log.h"
 #include "shared/paths.h"
 #include "shared/text.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define ASIDE "removed"
-#define WALK_DESCRIPTORS 16
 
 /* dom0 and remote qubes have no folder. */
 static bool
@@ -96,28 +95,14 @@ domain_files_bring_back(const struct domain *domain)
 		    "%s: its folder stays in %s: %s", domain_name(domain), aside, strerror(errno));
 }
 
-static int
-on_walked(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-	(void)status, (void)where;
-	if (kind == FTW_DNR) {
-		/* A folder that its qube made unreadable: ours to open, when we own it. */
-		(void)chmod(path, 0700);
-	}
-	if (remove(path) < 0)
-		log_debug("cannot remove %s: %s", path, strerror(errno));
-	return 0;
-}
-
 static void *
 delete_tree(void *data)
 {
 	g_autofree char *path = data;
+	int r = tree_remove(path);
 
-	/* Symbolic links are removed and never followed. */
-	nftw(path, on_walked, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-	if (access(path, F_OK) == 0)
-		log_warn("%s could not be deleted as a whole", path);
+	if (r < 0)
+		log_warn("%s could not be deleted as a whole: %s", path, strerror(-r));
 	return NULL;
 }
 
