@@ -5,7 +5,7 @@
 #include "prompt/queue.h"
 #include "prompt/request_decode.h"
 #include "shared/log.h"
-#include "shared/vchan/unix_socket.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <glib-unix.h>

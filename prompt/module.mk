@@ -11,7 +11,7 @@ $(prompt_layout): prompt/ask_dialog.gresource.xml prompt/ask_dialog.ui
 
 programs += qrexec-policy-agent
 qrexec-policy-agent.src := $(addprefix prompt/,agent.c ask_dialog.c label_icon.c main.c notifier.c \
-	stacking.c) shared/vchan/unix_socket.c $(prompt_layout)
+	stacking.c) $(prompt_layout)
 qrexec-policy-agent.libs := prompt shared
 qrexec-policy-agent.pkgs := gtk+-3.0 x11-xcb xcb x11 xcomposite
 

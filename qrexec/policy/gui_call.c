@@ -2,7 +2,7 @@
 
 #include "qrexec/policy/call_decode.h"
 #include "shared/paths.h"
-#include "shared/vchan/unix_socket.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

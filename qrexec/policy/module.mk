@@ -6,7 +6,7 @@ policy.pkgs := glib-2.0 jansson
 # What the daemon and the fallback program share.
 libs += policy-decider
 policy-decider.src := $(addprefix qrexec/policy/,cache.c call_decode.c decider.c gui_call.c \
-	gui_message.c notice_limit.c system_source.c watch.c) shared/vchan/unix_socket.c
+	gui_message.c notice_limit.c system_source.c watch.c)
 policy-decider.pkgs := glib-2.0 jansson
 
 programs += qrexec-policy-daemon qrexec-policy-exec qubes-policy

@@ -1,7 +1,7 @@
 #include "qrexec/policy/server.h"
 
 #include "shared/log.h"
-#include "shared/vchan/unix_socket.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <glib-unix.h>

@@ -1,9 +1,9 @@
 #include "shared/vchan/broker_control.h"
 
 #include "shared/paths.h"
+#include "shared/unix_socket.h"
 #include "shared/vchan/broker_exchange.h"
 #include "shared/vchan/broker_wire.h"
-#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <glib.h>

@@ -9,9 +9,9 @@
 #ifndef SHARED_VCHAN_BROKER_DECODE_H
 #define SHARED_VCHAN_BROKER_DECODE_H
 
+#include "shared/unix_socket.h"
 #include "shared/untrusted.h"
 #include "shared/vchan/broker_wire.h"
-#include "shared/vchan/unix_socket.h"
 
 struct broker_request {
 	enum broker_request_type type;

@@ -1,6 +1,6 @@
 #include "shared/vchan/broker_exchange.h"
 
-#include "shared/vchan/unix_socket.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <sys/time.h>

@@ -1,8 +1,8 @@
 #include "shared/vchan/broker_service.h"
 
 #include "shared/log.h"
+#include "shared/unix_socket.h"
 #include "shared/vchan/broker_decode.h"
-#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <glib-unix.h>

@@ -1,6 +1,6 @@
 libs += vchan
 vchan.src := shared/region.c $(addprefix shared/vchan/,broker_control.c broker_exchange.c retry.c ring.c \
-	spec.c stream.c unix_socket.c vchan.c vchan_broker.c vchan_socket.c vchan_source.c)
+	spec.c stream.c vchan.c vchan_broker.c vchan_socket.c vchan_source.c)
 vchan.pkgs := glib-2.0 gmodule-2.0
 
 programs += vchan-broker

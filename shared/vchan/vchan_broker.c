@@ -7,10 +7,10 @@
  * The connection to the broker is kept as long as the vchan: it tells the broker that this end is
  * still there. If the broker goes away an established vchan goes on.
  */
+#include "shared/unix_socket.h"
 #include "shared/vchan/broker_wire.h"
 #include "shared/vchan/retry.h"
 #include "shared/vchan/stream.h"
-#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -7,9 +7,9 @@
  * Trust: whoever can write to the folder can take any part; it is for tests, and for folders that
  *   only one side of the trust border can reach.
  */
+#include "shared/unix_socket.h"
 #include "shared/vchan/retry.h"
 #include "shared/vchan/stream.h"
-#include "shared/vchan/unix_socket.h"
 
 #include <errno.h>
 #include <stdbool.h>

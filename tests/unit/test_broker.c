@@ -2,11 +2,11 @@
  * vchan-broker end to end: the real program, with domains played by this one.
  */
 #include "shared/region.h"
+#include "shared/unix_socket.h"
 #include "shared/vchan/broker.h"
 #include "shared/vchan/broker_control.h"
 #include "shared/vchan/broker_region.h"
 #include "shared/vchan/broker_wire.h"
-#include "shared/vchan/unix_socket.h"
 #include "shared/vchan/vchan.h"
 #include "tests/unit/unit.h"
 

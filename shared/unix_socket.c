@@ -1,4 +1,4 @@
-#include "shared/vchan/unix_socket.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <string.h>

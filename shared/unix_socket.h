@@ -4,8 +4,8 @@
  * Every descriptor is close-on-exec. A path that does not fit an address (107 bytes) is
  * -ENAMETOOLONG, never cut.
  */
-#ifndef SHARED_VCHAN_UNIX_SOCKET_H
-#define SHARED_VCHAN_UNIX_SOCKET_H
+#ifndef SHARED_UNIX_SOCKET_H
+#define SHARED_UNIX_SOCKET_H
 
 #include <stddef.h>
 #include <sys/socket.h>
