@@ -11,7 +11,6 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -249,16 +248,11 @@ int
 agent_new(const char *path, struct agent **ret)
 {
 	struct agent *agent;
-	int fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG);
+	/* The policy daemon may run as another user of our group. */
+	int fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG, 0660);
 
 	if (fd < 0)
 		return fd;
-	if (chmod(path, 0660) < 0) { /* the daemon may run as another user of our group */
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
 	agent = g_new0(struct agent, 1);
 	agent->fd = fd;
 	agent->path = g_strdup(path);

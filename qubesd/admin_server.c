@@ -3,6 +3,7 @@
 #include "qubesd/admin_decode.h"
 #include "shared/log.h"
 #include "shared/paths.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +11,6 @@
 #include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define ACCEPT_BATCH 32 /* connections a turn, so that readers are not starved */
@@ -326,25 +325,6 @@ on_connection(int listen_fd, GIOCondition condition, void *data)
 
 /* --- the sockets ---------------------------------------------------------------------------- */
 
-/* Nobody listens on the file any more: it is left from a daemon that was killed. */
-static int
-remove_stale(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		r = -EADDRINUSE;
-	else if (errno == ECONNREFUSED)
-		r = unlink(address->sun_path) < 0 ? -errno : 0;
-	else if (errno != ENOENT)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 /* Group qubes, where there is one and we may. */
 static void
 give_to_group(const char *path)
@@ -358,33 +338,13 @@ give_to_group(const char *path)
 static int
 open_listener(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	g_autofree char *dir = g_path_get_dirname(path);
-	mode_t mask;
-	int fd, r;
+	int fd;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
 	g_mkdir_with_parents(dir, 0755);
-	r = remove_stale(&address);
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	mask = umask(0117);
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r == 0) {
+	fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG, 0660);
+	if (fd >= 0)
 		give_to_group(path);
-		if (listen(fd, BACKLOG) < 0)
-			r = -errno;
-	}
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
 	return fd;
 }
 

@@ -1,11 +1,12 @@
 #include "qubesd/policy_client.h"
 
+#include "shared/unix_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_MAX 4096 /* bytes; more is no answer */
@@ -15,7 +16,7 @@ struct policy_question {
 	char *request;                /* owned */
 	policy_answer answer;
 	void *data; /* borrowed from who asks */
-	int fd;     /* -1 while it waits for its turn */
+	int fd;     /* negative while it waits for its turn */
 	GString *reply;
 	guint readable, timeout; /* sources */
 };
@@ -123,15 +124,10 @@ on_timeout(void *data)
 static bool
 send_question(struct policy_question *question)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t len = strlen(question->request);
 
-	if (strlen(question->client->path) >= sizeof(address.sun_path))
-		return false;
-	strcpy(address.sun_path, question->client->path);
-	question->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	question->fd = unix_socket_dial(question->client->path, SOCK_STREAM | SOCK_NONBLOCK);
 	return question->fd >= 0 &&
-	       connect(question->fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 	       send(question->fd, question->request, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 

@@ -2,6 +2,7 @@
 #include "qubesd/sandbox/state.h"
 #include "shared/log.h"
 #include "shared/paths.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +34,7 @@ struct qrexec_child {
 	guint pause_ms; /* before the next start */
 };
 
-/* ---- where things are ---------------------------------------------------------------------- */
+/* --- where things are ----------------------------------------------------------------------- */
 
 static char *
 pid_path(const struct qrexec_child *child)
@@ -99,7 +99,7 @@ remove_files(const struct qrexec_child *child)
 	unlink(pid_file);
 }
 
-/* ---- the outcome --------------------------------------------------------------------------- */
+/* --- the outcome ---------------------------------------------------------------------------- */
 
 static void
 settle(struct qrexec_child *child)
@@ -134,18 +134,12 @@ static bool
 accepts(const struct qrexec_child *child)
 {
 	g_autofree char *path = socket_path(child);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	bool ok;
-	int fd;
+	int fd = unix_socket_dial(path, SOCK_STREAM | SOCK_NONBLOCK);
 
-	if (g_strlcpy(address.sun_path, path, sizeof(address.sun_path)) >= sizeof(address.sun_path))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	ok = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 	close(fd);
-	return ok;
+	return true;
 }
 
 static gboolean
@@ -186,7 +180,7 @@ on_timeout(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* ---- the process --------------------------------------------------------------------------- */
+/* --- the process ---------------------------------------------------------------------------- */
 
 static void start(struct qrexec_child *child);
 

@@ -5,6 +5,7 @@
 #include "shared/admin_client.h"
 #include "shared/log.h"
 #include "shared/paths.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define PAYLOAD_MAX 65536 /* bytes */
@@ -86,28 +86,6 @@ read_payload(const struct options *options, GByteArray *payload)
 
 /* --- the call ------------------------------------------------------------------------------- */
 
-static int
-connect_to(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
 static bool
 write_all(int fd, const guint8 *bytes, size_t len)
 {
@@ -150,12 +128,12 @@ call(const struct options *options, const GByteArray *payload)
 {
 	g_autoptr(GByteArray) request = admin_request_encode(options->method, options->arg,
 	    options->source, options->dest, payload->data, payload->len);
-	int fd = connect_to(options->socket);
+	int fd = unix_socket_dial(options->socket, SOCK_STREAM);
 	bool ok;
 	int first;
 
 	if (fd < 0) {
-		log_error("%s: %s", options->socket, strerror(errno));
+		log_error("%s: %s", options->socket, strerror(-fd));
 		return EXIT_FAILURE;
 	}
 	ok = write_all(fd, request->data, request->len) && shutdown(fd, SHUT_WR) == 0;

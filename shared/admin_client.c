@@ -1,12 +1,13 @@
 #include "shared/admin_client.h"
 
+#include "shared/unix_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define ADMIN_EVENT_MAX (1u << 20)  /* bytes of one event */
@@ -90,26 +91,6 @@ admin_reply_decode(const void *bytes, size_t len, struct admin_reply *ret)
 	return 0;
 }
 
-int
-admin_connect(const char *socket_path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, r;
-
-	if (strlen(socket_path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, socket_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
 static int
 write_all(int fd, const guint8 *bytes, size_t len)
 {
@@ -164,7 +145,7 @@ admin_call(const char *socket_path, const char *method, const char *arg, const c
 	g_autoptr(GByteArray) reply = g_byte_array_new();
 	int fd, r;
 
-	fd = admin_connect(socket_path);
+	fd = unix_socket_dial(socket_path, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	r = write_all(fd, request->data, request->len);
@@ -272,7 +253,7 @@ admin_events_new(const char *socket_path, const char *method, const char *dest,
 	struct admin_events *events;
 	int fd, r;
 
-	fd = admin_connect(socket_path);
+	fd = unix_socket_dial(socket_path, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	r = write_all(fd, request->data, request->len);

@@ -38,9 +38,6 @@ int admin_call(const char *socket, const char *method, const char *arg, const ch
 GByteArray *admin_request_encode(const char *method, const char *arg, const char *source,
     const char *dest, const void *payload, size_t payload_len);
 
-/* A connection to the socket at that path: a close-on-exec descriptor, or a negative errno. */
-int admin_connect(const char *socket_path);
-
 /* Takes apart a whole reply. Returns 0 or -EPROTO. */
 int admin_reply_decode(const void *bytes, size_t len, struct admin_reply *ret);
 

@@ -1,5 +1,7 @@
 #include "shared/admin_exchange.h"
 
+#include "shared/unix_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -127,7 +129,7 @@ admin_exchange_new(const char *socket_path, const char *method, const char *arg,
 {
 	g_autoptr(GByteArray) request =
 	    admin_request_encode(method, arg, "dom0", dest, payload, payload_len);
-	int fd = admin_connect(socket_path);
+	int fd = unix_socket_dial(socket_path, SOCK_STREAM);
 
 	if (fd < 0)
 		return fd;

@@ -1,7 +1,7 @@
 #include "shared/role.h"
 
-#include "shared/admin_client.h"
 #include "shared/paths.h"
+#include "shared/unix_socket.h"
 
 #include <glib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ role_is_trusted_side(void)
 		return strcmp(forced, "trusted") == 0;
 	if (g_file_test(agent, G_FILE_TEST_EXISTS))
 		return false;
-	fd = admin_connect(qubesd);
+	fd = unix_socket_dial(qubesd, SOCK_STREAM | SOCK_NONBLOCK);
 	if (fd < 0)
 		return false;
 	close(fd);

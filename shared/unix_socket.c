@@ -35,6 +35,22 @@ unix_socket_connect(int fd, const char *path)
 	return 0;
 }
 
+int
+unix_socket_dial(const char *path, int type)
+{
+	int fd, r;
+
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	r = unix_socket_connect(fd, path);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
 void
 unix_socket_refuse_descriptors(int fd)
 {
@@ -48,24 +64,22 @@ static int
 remove_stale(const char *path, int type)
 {
 	struct stat status;
-	int fd, r;
+	int fd;
 
 	if (lstat(path, &status) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(status.st_mode))
 		return -EEXIST;
-	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	r = unix_socket_connect(fd, path);
-	close(fd);
-	if (r != -ECONNREFUSED)
+	fd = unix_socket_dial(path, type | SOCK_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	if (fd != -ECONNREFUSED && fd != -ENOENT)
 		return -EADDRINUSE;
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int
-unix_socket_listen(const char *path, int type, int backlog)
+unix_socket_listen(const char *path, int type, int backlog, mode_t mode)
 {
 	struct sockaddr_un address;
 	int fd, r;
@@ -79,10 +93,13 @@ unix_socket_listen(const char *path, int type, int backlog)
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* The mode of the unbound socket is the mode of its file from the first moment on. */
-	if (fchmod(fd, 0600) < 0 ||
+	/*
+	 * The mode of the unbound socket is the mode of its file from the first moment on, less the
+	 * umask; chmod() gives it the rest, before anybody can connect.
+	 */
+	if (fchmod(fd, mode) < 0 ||
 	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, backlog) < 0) {
+	    chmod(path, mode) < 0 || listen(fd, backlog) < 0) {
 		r = -errno;
 		close(fd);
 		return r;

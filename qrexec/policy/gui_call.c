@@ -194,29 +194,14 @@ on_writable(gint fd, GIOCondition condition, gpointer data)
 /* --- starting ------------------------------------------------------------------------------- */
 
 static int
-connect_to(const char *path)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = unix_socket_connect(fd, path);
-	if (r == 0)
-		return fd;
-	close(fd);
-	return r;
-}
-
-static int
 start_in_dom0(struct gui_call *call, const char *service)
 {
 	g_autofree char *path = path_in_rpc_dir(service);
 	g_autofree char *agent = path_in_runtime_dir(AGENT_SOCKET);
-	int fd = connect_to(path);
+	int fd = unix_socket_dial(path, SOCK_STREAM | SOCK_NONBLOCK);
 
 	if (fd == -ENOENT)
-		fd = connect_to(agent);
+		fd = unix_socket_dial(agent, SOCK_STREAM | SOCK_NONBLOCK);
 	if (fd < 0)
 		return fd;
 	call->is_socket = true;

@@ -7,7 +7,6 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -282,25 +281,12 @@ on_incoming(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* Only the group may use it besides us: whoever asks learns what policy allows. */
-static int
-listen_at(const char *path)
-{
-	int fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG);
-	int r;
-
-	if (fd < 0 || chmod(path, 0660) == 0)
-		return fd;
-	r = -errno;
-	close(fd);
-	return r;
-}
-
 int
 server_listen(struct server *server, enum server_socket kind, const char *path)
 {
 	struct listener *listener = &server->listeners[kind];
-	int fd = listen_at(path);
+	/* Only the group may use it besides us: whoever asks learns what policy allows. */
+	int fd = unix_socket_listen(path, SOCK_STREAM, BACKLOG, 0660);
 
 	if (fd < 0)
 		return fd;

@@ -105,7 +105,7 @@ domain_open(struct domain *domain, uint64_t region_bytes)
 	domain->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (domain->epoll_fd < 0)
 		return -errno;
-	r = unix_socket_listen(domain->socket_path, SOCK_SEQPACKET, BACKLOG);
+	r = unix_socket_listen(domain->socket_path, SOCK_SEQPACKET, BACKLOG, 0600);
 	if (r < 0)
 		return r;
 	domain->listen_fd = r;

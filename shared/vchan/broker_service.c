@@ -162,7 +162,7 @@ broker_service_new(struct broker *broker, const char *control_path, struct broke
 	struct broker_service *service;
 	int fd;
 
-	fd = unix_socket_listen(control_path, SOCK_SEQPACKET, BACKLOG);
+	fd = unix_socket_listen(control_path, SOCK_SEQPACKET, BACKLOG, 0600);
 	if (fd < 0)
 		return fd;
 	service = g_new0(struct broker_service, 1);
