@@ -13,7 +13,7 @@ struct writing {
 	enum domain_xml_driver driver;
 };
 
-/* ---- words of the writer; what goes wrong in it is a lack of memory, seen at the end ----------- */
+/* --- words of the writer; what goes wrong in it is a lack of memory, seen at the end -------- */
 
 static void
 begin(struct writing *w, const char *element)
@@ -65,7 +65,7 @@ is(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* ---- the parts, in the order of the description ------------------------------------------------ */
+/* --- the parts, in the order of the description --------------------------------------------- */
 
 static void
 write_identity(struct writing *w)
@@ -298,7 +298,7 @@ write_parts(struct writing *w, const struct part *list, size_t count)
 			list[i].write(w);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------ */
+/* --- the whole ------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *scheme, *type;

@@ -13,7 +13,7 @@
 #define CALL_TIMEOUT_S 60    /* after that, whoever waits is told; the call itself goes on */
 #define CONNECT_TIMEOUT_S 15 /* for the first connection, which qubesd waits for */
 
-/* ---- jobs ------------------------------------------------------------------------------------- */
+/* --- jobs ----------------------------------------------------------------------------------- */
 
 /* Keeps what was found; returns the state before. */
 static enum hypervisor_state
@@ -88,7 +88,7 @@ on_call_timeout(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* ---- on the main loop ------------------------------------------------------------------------- */
+/* --- on the main loop ----------------------------------------------------------------------- */
 
 static struct libvirt *
 libvirt_of(const struct hypervisor *hypervisor)
@@ -233,7 +233,7 @@ static const struct hypervisor_ops ops = {
     .usage = libvirt_usage,
 };
 
-/* ---- the first connection: the only one that somebody waits for ------------------------------- */
+/* --- the first connection: the only one that somebody waits for ----------------------------- */
 
 struct first {
 	GMutex mutex;

@@ -26,7 +26,7 @@ find(const struct hypervisor *hypervisor, const char *uuid)
 	return g_hash_table_lookup(sandboxes_of(hypervisor)->qubes, uuid);
 }
 
-/* ---- start --------------------------------------------------------------------------------- */
+/* --- start ---------------------------------------------------------------------------------- */
 
 static void
 add(GPtrArray *argv, const char *option, const char *value)
@@ -106,7 +106,7 @@ sandbox_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
 		sandbox_qube_launch(sandboxes, qube->uuid, launch);
 }
 
-/* ---- while it runs ------------------------------------------------------------------------- */
+/* --- while it runs -------------------------------------------------------------------------- */
 
 /* qube is there when r is 0. */
 static void
@@ -212,7 +212,7 @@ sandbox_usage(struct hypervisor *hypervisor, const char *uuid, struct hypervisor
 	ret->cputime_ns = cpu_ns;
 }
 
-/* ---- life across a restart ----------------------------------------------------------------- */
+/* --- life across a restart ------------------------------------------------------------------ */
 
 static bool
 sandbox_adopt(struct hypervisor *hypervisor, const char *uuid, const char *name)

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- runs ---------------------------------------------------------------------------------- */
+/* --- runs ----------------------------------------------------------------------------------- */
 
 struct run *
 run_find(const struct lifecycle *lifecycle, const struct domain *domain)
@@ -65,7 +65,7 @@ run_waiters_tell(GPtrArray *waiters, const struct admin_error *error)
 	}
 }
 
-/* ---- the end of a run ---------------------------------------------------------------------- */
+/* --- the end of a run ----------------------------------------------------------------------- */
 
 static void
 fire_stop_events(struct run *run)
@@ -152,7 +152,7 @@ run_halted(struct run *run)
 	run_free(run);
 }
 
-/* ---- what the hypervisors tell ------------------------------------------------------------- */
+/* --- what the hypervisors tell -------------------------------------------------------------- */
 
 static void adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *found);
 
@@ -212,7 +212,7 @@ on_hypervisor_event(
 	}
 }
 
-/* ---- hypervisors --------------------------------------------------------------------------- */
+/* --- hypervisors ---------------------------------------------------------------------------- */
 
 static struct hypervisor *
 hypervisor_of_kind(struct lifecycle *lifecycle, const char *kind, char **ret_error)
@@ -291,7 +291,7 @@ lifecycle_free(struct lifecycle *lifecycle)
 	g_free(lifecycle);
 }
 
-/* ---- after a restart ----------------------------------------------------------------------- */
+/* --- after a restart ------------------------------------------------------------------------ */
 
 static void
 adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *found)
@@ -336,7 +336,7 @@ lifecycle_adopt_all(struct lifecycle *lifecycle)
 	}
 }
 
-/* ---- questions ----------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------ */
 
 const char *
 lifecycle_power_state(const struct lifecycle *lifecycle, const struct domain *domain)

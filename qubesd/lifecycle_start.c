@@ -14,7 +14,7 @@ enum step_result {
 	STEP_FAILED,
 };
 
-/* ---- the steps ----------------------------------------------------------------------------- */
+/* --- the steps ------------------------------------------------------------------------------ */
 
 static enum step_result
 step_check_prohibited(struct run *run)
@@ -249,7 +249,7 @@ static enum step_result (*const steps[])(struct run *) = {
     step_started,
 };
 
-/* ---- walking them -------------------------------------------------------------------------- */
+/* --- walking them --------------------------------------------------------------------------- */
 
 void
 run_continue(struct run *run)

@@ -86,7 +86,7 @@ sandbox_qube_change_state(struct sandbox_qube *qube, enum hypervisor_state state
 	base->on_event(base, qube->uuid, state, base->data);
 }
 
-/* ---- processes ----------------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------------------------ */
 
 /* 0, or a negative errno: bordure-sandbox with these arguments, its status in *ret_status_fd. */
 static int
@@ -169,7 +169,7 @@ has_folder(uint32_t xid)
 	return access(dir, F_OK) == 0;
 }
 
-/* ---- the end of a run ---------------------------------------------------------------------- */
+/* --- the end of a run ----------------------------------------------------------------------- */
 
 /* The reason that the supervisor gave, or that it gave none. Borrowed. */
 static const char *
@@ -224,7 +224,7 @@ on_process_ended(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* ---- start --------------------------------------------------------------------------------- */
+/* --- start ---------------------------------------------------------------------------------- */
 
 static void
 on_ready(struct sandbox_qube *qube)
@@ -305,7 +305,7 @@ sandbox_qube_launch(struct sandboxes *sandboxes, const char *uuid, struct sandbo
 	qube->status = g_unix_fd_add(qube->status_fd, G_IO_IN | G_IO_HUP, on_status, qube);
 }
 
-/* ---- while it runs ------------------------------------------------------------------------- */
+/* --- while it runs -------------------------------------------------------------------------- */
 
 /* Process 1 of the sandbox as a pidfd; -ESRCH when there is none (yet, or any more). */
 static int
@@ -361,7 +361,7 @@ sandbox_qube_freeze(struct sandbox_qube *qube)
 	return r;
 }
 
-/* ---- across a restart ---------------------------------------------------------------------- */
+/* --- across a restart ----------------------------------------------------------------------- */
 
 /* Frozen by whichever of the two ways? */
 static bool

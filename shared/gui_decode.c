@@ -21,7 +21,7 @@ struct header {
 };
 static_assert(sizeof(struct header) == sizeof(struct gui_wire_header), "wire layout");
 
-/* --- message types --------------------------------------------------------------------------- */
+/* --- message types ------------------------------------------------------------------------ */
 
 struct message_type {
 	const char *name;
@@ -84,7 +84,7 @@ gui_message_name(uint32_t type)
 	return message != NULL ? message->name : NULL;
 }
 
-/* --- the stream ------------------------------------------------------------------------------ */
+/* --- the stream --------------------------------------------------------------------------- */
 
 struct gui_reader {
 	enum gui_sender sender;
@@ -247,7 +247,7 @@ gui_reader_next(struct gui_reader *reader, struct gui_packet *ret)
 	return 1;
 }
 
-/* --- handshake ------------------------------------------------------------------------------- */
+/* --- handshake ---------------------------------------------------------------------------- */
 
 int
 gui_decode_agent_version(struct untrusted_u32 untrusted_version, uint32_t *ret_major, uint32_t *ret)
@@ -299,8 +299,7 @@ gui_decode_xconf(struct untrusted_bytes untrusted_body, struct gui_xconf *ret)
 	return 0;
 }
 
-/* --- geometry ----------------------------------------------------------------------------------
- */
+/* --- geometry ----------------------------------------------------------------------------- */
 
 static bool
 untrusted_true(struct untrusted_u32 in)
@@ -384,8 +383,7 @@ gui_decode_map(struct untrusted_bytes untrusted_body, struct gui_map *ret)
 	return 0;
 }
 
-/* --- pixels ------------------------------------------------------------------------------------
- */
+/* --- pixels ------------------------------------------------------------------------------- */
 
 struct shmimage {
 	struct untrusted_u32 x, y, width, height;
@@ -454,8 +452,7 @@ gui_decode_window_dump(struct untrusted_bytes untrusted_body, struct gui_window_
 	return 0;
 }
 
-/* --- text, hints, flags ------------------------------------------------------------------------
- */
+/* --- text, hints, flags ------------------------------------------------------------------- */
 
 /* The string in a field of size bytes, which may have no end of its own; the rest is zeroed. */
 static void
@@ -584,8 +581,7 @@ gui_decode_cursor(struct untrusted_bytes untrusted_body, struct gui_cursor *ret)
 	return 0;
 }
 
-/* --- input -------------------------------------------------------------------------------------
- */
+/* --- input -------------------------------------------------------------------------------- */
 
 static int32_t
 decode_position(struct untrusted_i32 in)

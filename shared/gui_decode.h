@@ -26,7 +26,7 @@ struct guest_window {
 	uint32_t id;
 };
 
-/* --- the stream ---------------------------------------------------------------------------- */
+/* --- the stream --------------------------------------------------------------------------- */
 
 /* Who wrote what we read. */
 enum gui_sender {
@@ -79,7 +79,7 @@ int gui_reader_next(struct gui_reader *reader, struct gui_packet *ret);
 /* "window dump" for GUI_WINDOW_DUMP, for logs; NULL for a number that is no message. */
 const char *gui_message_name(uint32_t type);
 
-/* --- handshake ------------------------------------------------------------------------------- */
+/* --- handshake ---------------------------------------------------------------------------- */
 
 /*
  * In the daemon: the agent's version. *ret is the one to speak: 1.0..GUI_VERSION_NEWEST. -EPROTO
@@ -96,8 +96,7 @@ struct gui_xconf {
 };
 int gui_decode_xconf(struct untrusted_bytes untrusted_body, struct gui_xconf *ret);
 
-/* --- agent to daemon ---------------------------------------------------------------------------
- */
+/* --- agent to daemon ---------------------------------------------------------------------- */
 
 /* CREATE; CONFIGURE of either side has the same ranges. A size beyond 2^31-1 is -EPROTO. */
 struct gui_geometry {
@@ -173,8 +172,7 @@ struct gui_window_dump {
 };
 int gui_decode_window_dump(struct untrusted_bytes untrusted_body, struct gui_window_dump *ret);
 
-/* --- daemon to agent ---------------------------------------------------------------------------
- */
+/* --- daemon to agent ---------------------------------------------------------------------- */
 
 /* Positions are relative to the window, in pixels, clamped to +-32768. state: X modifiers, 16 bits.
  */

@@ -19,7 +19,7 @@ struct region {
 	uint64_t size_bytes;
 };
 
-/* --- where it comes from --------------------------------------------------------------------- */
+/* --- where it comes from -------------------------------------------------------------------- */
 
 static int
 ask_broker(const char *socket, uint32_t type, uint32_t domain, int *ret_fd)
@@ -144,7 +144,7 @@ region_size_bytes(const struct region *region)
 	return region->size_bytes;
 }
 
-/* --- the lookup ------------------------------------------------------------------------------ */
+/* --- the lookup ----------------------------------------------------------------------------- */
 
 static bool
 is_reference_list(struct untrusted_bytes untrusted_refs, size_t count)

@@ -86,7 +86,7 @@ help_formats(void)
 	return 0;
 }
 
-/* --- columns --- */
+/* --- columns -------------------------------------------------------------------------------- */
 
 static const char *
 fields_of(const struct ls_options *options)
@@ -121,7 +121,7 @@ columns_new(const char *fields)
 	return columns;
 }
 
-/* --- filters --- */
+/* --- filters -------------------------------------------------------------------------------- */
 
 static bool
 is_among(const GPtrArray *texts, const char *text)
@@ -277,7 +277,7 @@ is_yes_no(const char *text)
 	return text == NULL || strcmp(text, "y") == 0 || strcmp(text, "n") == 0;
 }
 
-/* --- sorting --- */
+/* --- sorting -------------------------------------------------------------------------------- */
 
 struct sorting {
 	const struct ls_column *column; /* borrowed */
@@ -310,7 +310,7 @@ compare_vms(gconstpointer a, gconstpointer b, gpointer data)
 	return sorting->reverse ? -order : order;
 }
 
-/* --- output --- */
+/* --- output --------------------------------------------------------------------------------- */
 
 static void
 add_row(GPtrArray *rows, const GPtrArray *columns, const struct ls_vm *vm, unsigned depth)
@@ -414,7 +414,7 @@ print(const struct tool_run *run, const struct ls_options *options, const GPtrAr
 		print_table(columns, rows);
 }
 
-/* --- the whole --- */
+/* --- the whole ------------------------------------------------------------------------------ */
 
 static gboolean
 on_spinner(gpointer data)

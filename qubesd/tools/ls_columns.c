@@ -14,7 +14,7 @@ struct ls_column_type {
 	const char *help;
 };
 
-/* --- cells; NULL stands for "-" --- */
+/* --- cells; NULL stands for "-" ------------------------------------------------------------- */
 
 static char *
 cell_name(const struct ls_vm *vm, const char *detail)
@@ -292,7 +292,7 @@ ls_columns_print_help(FILE *stream)
 	fprintf(stream, "Every property is a column as well (qvm-prefs --help-properties).\n");
 }
 
-/* --- gathering --- */
+/* --- gathering ------------------------------------------------------------------------------ */
 
 void
 ls_needs_init(struct ls_needs *needs)

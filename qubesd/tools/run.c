@@ -99,7 +99,7 @@ struct runner {
 	bool hold;     /* signals wait */
 };
 
-/* --- failures --- */
+/* --- failures ------------------------------------------------------------------------------- */
 
 static void
 target_fail(struct target *target, const char *message)
@@ -115,7 +115,7 @@ is_interrupted(const struct runner *runner)
 	return runner->signal != 0;
 }
 
-/* --- signals --- */
+/* --- signals -------------------------------------------------------------------------------- */
 
 static void
 end_calls(struct runner *runner)
@@ -158,7 +158,7 @@ on_sighup(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* --- programs --- */
+/* --- programs ------------------------------------------------------------------------------- */
 
 /* Not connected to us: /dev/null for all three. */
 static void
@@ -230,7 +230,7 @@ wait_for_calls(struct runner *runner)
 		g_main_context_iteration(NULL, TRUE);
 }
 
-/* --- the qubes --- */
+/* --- the qubes ------------------------------------------------------------------------------ */
 
 /* Makes the disposable. Signals wait: a reply that is lost would leave a qube behind. */
 static void
@@ -327,7 +327,7 @@ end_disposable(struct runner *runner, struct target *target)
 	client_clear(&call, 1);
 }
 
-/* --- the service --- */
+/* --- the service ---------------------------------------------------------------------------- */
 
 /* A feature that is there and not empty; there: counted as on when it is not there at all. */
 static bool
@@ -484,7 +484,7 @@ learn_traits(struct runner *runner, struct target *target)
 		wait_for_session(runner, target);
 }
 
-/* --- colours --- */
+/* --- colours -------------------------------------------------------------------------------- */
 
 /* The number to use, or -1. */
 static int
@@ -517,7 +517,7 @@ set_colours(const struct runner *runner, bool on)
 	}
 }
 
-/* --- the whole --- */
+/* --- the whole ------------------------------------------------------------------------------ */
 
 static bool
 is_colour(const char *text)

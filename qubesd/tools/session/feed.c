@@ -54,7 +54,7 @@ struct reading {
 static void feed_connect(struct feed *feed);
 static void feed_read(struct feed *feed, const char *name);
 
-/* --- what comes out --- */
+/* --- what comes out ------------------------------------------------------------------------- */
 
 static void
 feed_gone(struct feed *feed, const char *name)
@@ -73,7 +73,7 @@ feed_check_synced(struct feed *feed)
 		feed->handler->on_synced(feed->data);
 }
 
-/* --- reading one qube --- */
+/* --- reading one qube ----------------------------------------------------------------------- */
 
 static void
 reading_free(struct reading *reading)
@@ -307,7 +307,7 @@ feed_drop(struct feed *feed, const char *name)
 	feed_gone(feed, name);
 }
 
-/* --- the list --- */
+/* --- the list ------------------------------------------------------------------------------- */
 
 /* Qubes that were known and are not in the list, or are off there, are gone. */
 static void
@@ -365,7 +365,7 @@ feed_list(struct feed *feed)
 	feed->list_batch = client_batch_new(feed->client, &feed->list, 1, on_listed, feed);
 }
 
-/* --- events --- */
+/* --- events --------------------------------------------------------------------------------- */
 
 static void
 on_connected_event(struct feed *feed, const struct admin_event *event)

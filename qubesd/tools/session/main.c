@@ -82,7 +82,7 @@ struct session {
 	int status;
 };
 
-/* --- ending --- */
+/* --- ending --------------------------------------------------------------------------------- */
 
 static void
 session_check_ended(struct session *session)
@@ -126,7 +126,7 @@ on_end_signal(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* --- the qubes --- */
+/* --- the qubes ------------------------------------------------------------------------------ */
 
 static bool
 is_asked_for(const struct session *session, const char *name)
@@ -198,7 +198,7 @@ static const struct feed_handler watching = {
     .on_connected = on_feed_connected,
 };
 
-/* --- the display --- */
+/* --- the display ---------------------------------------------------------------------------- */
 
 static void
 session_start_prompt(struct session *session)
@@ -253,7 +253,7 @@ on_display_lost(void *data)
 	session->display_retry = g_timeout_add_seconds(DISPLAY_RETRY_S, on_display_retry, session);
 }
 
-/* --- the two modes --- */
+/* --- the two modes -------------------------------------------------------------------------- */
 
 static int
 session_watch(struct session *session, const char *socket)
@@ -349,7 +349,7 @@ session_start_once(struct session *session, const char *socket)
 	return session->status;
 }
 
-/* --- the program --- */
+/* --- the program ---------------------------------------------------------------------------- */
 
 /* Holds the file for as long as the process lives. Returns a descriptor or a negative errno. */
 static int
