@@ -32,6 +32,9 @@
 #define EXIT_FAILED 1
 #define EXIT_NO_AGENT 3 /* in time, or no vchan at all */
 #define STARTUP_TIMEOUT_S 60
+#define REFUSAL_WINDOW_S 1
+#define REFUSALS_LOGGED 10   /* in a window */
+#define REFUSALS_ALLOWED 100 /* in a window; then the agent has to wait */
 
 struct options {
 	bool quiet, direct, nowait;
@@ -53,16 +56,57 @@ quit(struct program *program, int exit_code)
 	g_main_loop_quit(program->loop);
 }
 
+/* --- when not to listen --------------------------------------------------------------------- */
+
+static void
+update_reading(struct daemon *daemon)
+{
+	bool full;
+
+	if (daemon->control == NULL)
+		return;
+	full = channel_is_full(daemon->control);
+	channel_set_reading(daemon->control, !full && !daemon->throttled);
+	if (daemon->clients != NULL)
+		daemon_clients_pause(daemon->clients, full);
+}
+
+static gboolean
+on_refusal_window_end(gpointer data)
+{
+	struct daemon *daemon = data;
+
+	if (daemon->refusals > REFUSALS_LOGGED)
+		log_info(
+		    "%s: %u more calls refused", daemon->name, daemon->refusals - REFUSALS_LOGGED);
+	daemon->refusals = 0;
+	daemon->refusal_window = 0;
+	daemon->throttled = false;
+	update_reading(daemon);
+	return G_SOURCE_REMOVE;
+}
+
+bool
+daemon_note_refusal(struct daemon *daemon)
+{
+	if (daemon->refusal_window == 0)
+		daemon->refusal_window =
+		    g_timeout_add_seconds(REFUSAL_WINDOW_S, on_refusal_window_end, daemon);
+	daemon->refusals++;
+	if (daemon->refusals > REFUSALS_ALLOWED && !daemon->throttled) {
+		daemon->throttled = true;
+		update_reading(daemon);
+	}
+	return daemon->refusals <= REFUSALS_LOGGED;
+}
+
 /* --- to the agent --------------------------------------------------------------------------- */
 
 static void
 after_sending(struct daemon *daemon)
 {
-	if (!channel_is_full(daemon->control))
-		return;
-	channel_set_reading(daemon->control, false);
-	if (daemon->clients != NULL)
-		daemon_clients_pause(daemon->clients, true);
+	if (channel_is_full(daemon->control))
+		update_reading(daemon);
 }
 
 void
@@ -113,7 +157,8 @@ on_trigger(struct daemon *daemon, const struct qrexec_message *message)
 		g_autofree char *ident =
 		    text_quote(request.ident.bytes, sizeof(request.ident.bytes));
 
-		log_warn("%s: malformed request %s refused", daemon->name, ident);
+		if (daemon_note_refusal(daemon))
+			log_warn("%s: malformed request %s refused", daemon->name, ident);
 		daemon_send_refused(daemon, &request.ident);
 		return 0;
 	}
@@ -189,9 +234,8 @@ on_control_drained(struct channel *channel, void *data)
 {
 	struct program *program = data;
 
-	channel_set_reading(channel, true);
-	if (program->daemon.clients != NULL)
-		daemon_clients_pause(program->daemon.clients, false);
+	(void)channel;
+	update_reading(&program->daemon);
 }
 
 /* --- the control vchan ---------------------------------------------------------------------- */
@@ -295,6 +339,8 @@ run(struct program *program, const struct options *options)
 		g_main_loop_run(program->loop);
 	}
 
+	if (daemon->refusal_window != 0)
+		g_source_remove(daemon->refusal_window);
 	forget_agent(daemon);
 	triggers_free(daemon->triggers);
 	session_wait_free(daemon->session_wait);

@@ -24,6 +24,11 @@ struct daemon {
 	struct daemon_clients *clients; /* NULL while there is no agent */
 	struct triggers *triggers;
 	struct session_wait *session_wait;
+
+	/* Refusals since the window began; see daemon_note_refusal(). */
+	unsigned refusals;
+	guint refusal_window; /* of the loop; 0: none is open */
+	bool throttled;       /* the agent is not read until it closes */
 };
 
 /* Messages to the agent. Nothing happens while there is none. */
@@ -32,5 +37,11 @@ void daemon_send_exec(
 void daemon_send_connect(
     struct daemon *daemon, const struct qrexec_place *place, const struct qrexec_ident *ident);
 void daemon_send_refused(struct daemon *daemon, const struct qrexec_ident *ident);
+
+/*
+ * Counts one more call that was refused. True when it may be logged: a qube that is refused all the
+ * time fills no log, and beyond a bound is not listened to for the rest of the second.
+ */
+bool daemon_note_refusal(struct daemon *daemon);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <glib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -25,10 +26,22 @@ environment_base(void)
 	return (char **)g_ptr_array_free(g_steal_pointer(&kept), FALSE);
 }
 
+/* Where there is a folder for the user's sockets, sessions and services share it. */
+static char **
+with_runtime_folder(char **environment, const struct process_user *user)
+{
+	g_autofree char *path = g_strdup_printf("/run/user/%u", user->uid);
+	struct stat info;
+
+	if (stat(path, &info) < 0 || !S_ISDIR(info.st_mode) || info.st_uid != user->uid)
+		return environment;
+	return g_environ_setenv(environment, "XDG_RUNTIME_DIR", path, TRUE);
+}
+
 static char **
 environment_of_user(const struct process_user *user)
 {
-	char **environment = g_new0(char *, 1);
+	char **environment = with_runtime_folder(g_new0(char *, 1), user);
 
 	for (size_t i = 0; shared_by_users[i] != NULL; i++) {
 		const char *value = g_getenv(shared_by_users[i]);

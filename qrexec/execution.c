@@ -158,6 +158,15 @@ detach(struct execution *execution, struct streams *streams)
 	relay_answer(execution->relay, 0);
 }
 
+/* A pipe belongs to who made it; the service must be able to open it anew, as /dev/stderr. */
+static void
+give_stderr(const struct process_spec *spec)
+{
+	if (spec->become != NULL && spec->err_fd >= 0 &&
+	    fchown(spec->err_fd, spec->become->uid, spec->become->gid) < 0)
+		log_debug("stderr of %s: %s", spec->path, strerror(errno));
+}
+
 static void
 start_process(struct execution *execution, struct process_spec *spec)
 {
@@ -169,6 +178,7 @@ start_process(struct execution *execution, struct process_spec *spec)
 		spec->in_fd = streams.in[1];
 		spec->out_fd = streams.out[1];
 		spec->err_fd = streams.err[1];
+		give_stderr(spec);
 		spec->supervised = execution->spec.place != EXECUTION_TRUSTED;
 		r = process_start(spec, &process_events, execution, &execution->process);
 	}

@@ -16,6 +16,11 @@
 #define SERVICE_VCHAN_TIMEOUT_MS 5000
 #define CONNECT_RETRY_MS 20
 #define CONNECT_RETRIES 250 /* of a daemon with too many callers */
+/*
+ * Put to the policy at a time: more than may wait for the user there (DECIDER_ASKS_PER_SOURCE), few
+ * enough that the questions of other qubes come in between.
+ */
+#define QUERIES_MAX 24
 #define DISPOSABLE "@dispvm:"
 #define TRUSTED_UUID "uuid:00000000-0000-0000-0000-000000000000"
 
@@ -47,6 +52,8 @@ struct trigger {
 struct triggers {
 	struct daemon *daemon; /* borrowed */
 	GPtrArray *triggers;   /* of struct trigger, owned */
+	GQueue waiting;        /* those of them that the policy has not been asked about */
+	unsigned query_count;
 };
 
 static void connect_target(struct trigger *trigger);
@@ -68,11 +75,21 @@ plan_clear(struct plan *plan)
 }
 
 static void
+end_query(struct trigger *trigger)
+{
+	if (trigger->query == NULL)
+		return;
+	g_clear_pointer(&trigger->query, policy_query_free);
+	trigger->triggers->query_count--;
+}
+
+static void
 trigger_free(gpointer data)
 {
 	struct trigger *trigger = data;
 
-	policy_query_free(trigger->query);
+	end_query(trigger);
+	g_queue_remove(&trigger->triggers->waiting, trigger);
 	if (trigger->starting != NULL)
 		admin_exchange_free(trigger->starting);
 	if (trigger->retry_timer != 0)
@@ -98,8 +115,9 @@ finish(struct trigger *trigger)
 static void
 refuse(struct trigger *trigger, const char *why)
 {
-	log_info("%s -> %s: %s: refused: %s", daemon_of(trigger)->name, trigger->request.target,
-	    trigger->request.descriptor, why);
+	if (daemon_note_refusal(daemon_of(trigger)))
+		log_info("%s -> %s: %s: refused: %s", daemon_of(trigger)->name,
+		    trigger->request.target, trigger->request.descriptor, why);
 	if (!trigger->answered)
 		daemon_send_refused(daemon_of(trigger), &trigger->request.ident);
 	finish(trigger);
@@ -380,13 +398,16 @@ plan_from_verdict(struct trigger *trigger, struct qrexec_verdict *verdict)
 	       strlen(plan->descriptor) < QREXEC_DESCRIPTOR_MAX;
 }
 
+static void ask_policy(struct triggers *triggers);
+
 static void
 on_verdict(struct qrexec_verdict *verdict, void *data)
 {
 	struct trigger *trigger = data;
 	bool usable;
 
-	g_clear_pointer(&trigger->query, policy_query_free);
+	end_query(trigger);
+	ask_policy(trigger->triggers);
 	if (verdict == NULL || !verdict->allow) {
 		refuse(trigger, verdict == NULL ? "no answer from the policy" : "denied");
 		return;
@@ -403,6 +424,19 @@ on_verdict(struct qrexec_verdict *verdict, void *data)
 		create_disposable(trigger);
 	else
 		connect_target(trigger);
+}
+
+/* As many as may be asked about at a time. */
+static void
+ask_policy(struct triggers *triggers)
+{
+	while (triggers->query_count < QUERIES_MAX && !g_queue_is_empty(&triggers->waiting)) {
+		struct trigger *trigger = g_queue_pop_head(&triggers->waiting);
+
+		triggers->query_count++;
+		trigger->query = policy_query_new(triggers->daemon->policy_program,
+		    triggers->daemon->name, &trigger->request, on_verdict, trigger);
+	}
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -432,7 +466,8 @@ triggers_add(struct triggers *triggers, struct qrexec_trigger *request)
 	struct trigger *trigger;
 
 	if (triggers->triggers->len >= QREXEC_TABLE_MAX) {
-		log_warn("%s: too many requests: one refused", triggers->daemon->name);
+		if (daemon_note_refusal(triggers->daemon))
+			log_warn("%s: too many requests: one refused", triggers->daemon->name);
 		daemon_send_refused(triggers->daemon, &request->ident);
 		qrexec_trigger_clear(request);
 		return;
@@ -442,8 +477,8 @@ triggers_add(struct triggers *triggers, struct qrexec_trigger *request)
 	trigger->request = *request;
 	memset(request, 0, sizeof(*request));
 	g_ptr_array_add(triggers->triggers, trigger);
-	trigger->query = policy_query_new(triggers->daemon->policy_program, triggers->daemon->name,
-	    &trigger->request, on_verdict, trigger);
+	g_queue_push_tail(&triggers->waiting, trigger);
+	ask_policy(triggers);
 }
 
 bool

@@ -153,6 +153,7 @@ main(int argc, char **argv)
 	bool ok;
 
 	log_init("qrexec-policy-daemon");
+	log_set_limit(false); /* the decider limits each source by itself */
 	if (!parse_options(argc, argv, &options))
 		return 2;
 	options_set_defaults(&options);

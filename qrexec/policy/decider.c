@@ -5,6 +5,7 @@
 #include "qrexec/policy/gui_message.h"
 #include "qrexec/policy/notice_limit.h"
 #include "shared/log.h"
+#include "shared/rate.h"
 #include "shared/text.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@
 #define NOTIFY_SERVICE "policy.Notify"
 #define REPLY_DENY "result=deny"
 #define REPLY_ALLOW "result=allow"
-#define NOTICES_MAX 64 /* under way at a time; more are dropped */
+#define NOTICES_MAX 64   /* under way at a time; more are dropped */
+#define SOURCES_MAX 1024 /* whose lines are counted; beyond that counting begins anew */
 
 struct decider {
 	struct policy_cache *cache; /* borrowed */
@@ -24,6 +26,7 @@ struct decider {
 	char *told_error;           /* owned: the policy's error that users were told of */
 	GHashTable *asks;           /* source (owned) -> how many prompts wait */
 	unsigned ask_count;         /* all of them */
+	GHashTable *lines;          /* source (owned) -> owned struct rate of lines in the log */
 	GQueue notices;             /* owned struct gui_call of notifications under way */
 };
 
@@ -48,6 +51,7 @@ decider_new(struct policy_cache *cache, decider_info info, void *data)
 	decider->info_data = data;
 	decider->limit = notice_limit_new();
 	decider->asks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	decider->lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	g_queue_init(&decider->notices);
 	return decider;
 }
@@ -59,6 +63,7 @@ decider_free(struct decider *decider)
 		return;
 	g_queue_clear_full(&decider->notices, (GDestroyNotify)gui_call_free);
 	g_hash_table_unref(decider->asks);
+	g_hash_table_unref(decider->lines);
 	notice_limit_free(decider->limit);
 	g_free(decider->told_error);
 	g_free(decider);
@@ -184,6 +189,41 @@ log_warnings(const struct decision *decision, const struct policy_decision *resu
 		log_warn("%s: %s", what, (const char *)g_ptr_array_index(result->warnings, i));
 }
 
+/* Whether one more denial, or question, of this source is worth a line. */
+static bool
+admit_line(struct decider *decider, const char *source)
+{
+	static const struct rate_limit limit = {DECIDER_LINES_BURST, DECIDER_LINES_PER_S};
+	struct rate *rate = g_hash_table_lookup(decider->lines, source);
+	uint64_t held;
+
+	if (rate == NULL) {
+		if (g_hash_table_size(decider->lines) >= SOURCES_MAX)
+			g_hash_table_remove_all(decider->lines);
+		rate = g_new0(struct rate, 1);
+		g_hash_table_insert(decider->lines, g_strdup(source), rate);
+	}
+	if (!rate_admit(rate, &limit, g_get_monotonic_time(), &held))
+		return false;
+	if (held > 0)
+		log_warn(
+		    "qrexec: %s: %" G_GUINT64_FORMAT " denials are not in this log", source, held);
+	return true;
+}
+
+static void
+log_denial(struct decision *decision, const struct policy_decision *result, bool failed)
+{
+	g_autofree char *what = NULL;
+
+	if (!admit_line(decision->decider, decision->call.source))
+		return;
+	what = describe(decision);
+	log_warnings(decision, result);
+	(failed ? log_error : log_info)("%s: %s%s (%.3f ms)", what,
+	    failed ? "" : "denied: ", result->reason, elapsed_ms(decision));
+}
+
 static void
 reply(struct decision *decision, const struct policy_decision *result)
 {
@@ -216,12 +256,9 @@ end_allowed(struct decision *decision, const struct policy_decision *result, con
 static void
 end_denied(struct decision *decision, const struct policy_decision *result, const char *resolution)
 {
-	g_autofree char *what = describe(decision);
 	bool failed = strcmp(resolution, "fail") == 0;
 
-	log_warnings(decision, result);
-	(failed ? log_error : log_info)("%s: %s%s (%.3f ms)", what,
-	    failed ? "" : "denied: ", result->reason, elapsed_ms(decision));
+	log_denial(decision, result, failed);
 	if (result->notify && !decision->call.just_evaluate)
 		notify(decision->decider, &decision->call, result->guivm, resolution,
 		    decision->call.target[0] != '\0' ? decision->call.target : "@default",
@@ -338,7 +375,6 @@ start_asking(
 	g_autofree char *text = NULL;
 
 	decision->asked_rule = g_strdup_printf("%s:%u", asked->rule->file, asked->rule->line);
-	log_warnings(decision, asked);
 	asked->rule = NULL; /* the policy may be gone when the answer comes */
 	decision->asked = *asked;
 	*asked = (struct policy_decision){0};
@@ -352,6 +388,8 @@ start_asking(
 			"%s: too many questions are waiting for an answer", decision->asked_rule));
 		return;
 	}
+	if (admit_line(decider, source))
+		log_warnings(decision, &decision->asked);
 	text = gui_message_ask(info, &decision->call, &decision->asked);
 	count_ask(decider, source);
 	decision->prompt =
@@ -437,8 +475,9 @@ decision_free(struct decision *decision)
 	if (decision->prompt != NULL) {
 		g_autofree char *what = describe(decision);
 
-		log_info("%s: denied: %s: the caller went away while the user was asked", what,
-		    decision->asked_rule);
+		if (admit_line(decision->decider, decision->call.source))
+			log_info("%s: denied: %s: the caller went away while the user was asked",
+			    what, decision->asked_rule);
 		end_prompt(decision);
 	}
 	call_clear(&decision->call);

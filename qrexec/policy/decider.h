@@ -8,7 +8,9 @@
  *         that connection, for what was offered there, and evaluated again when it comes.
  * Limits: DECIDER_ASKS_PER_SOURCE prompts waiting for one source, DECIDER_ASKS_MAX in all; what is
  *         beyond is denied at once.
- * Log:    one line a decision: rule with file and line, who decided, the time it took.
+ * Log:    one line a decision: rule with file and line, who decided, the time it took. Denials of
+ *         one source beyond DECIDER_LINES_BURST at once and DECIDER_LINES_PER_S a second are
+ *         counted, and the count is logged with the next one.
  * Source: docs/policy.md.
  */
 #ifndef QREXEC_POLICY_DECIDER_H
@@ -20,6 +22,8 @@
 
 #define DECIDER_ASKS_PER_SOURCE 16
 #define DECIDER_ASKS_MAX 1024
+#define DECIDER_LINES_BURST 200
+#define DECIDER_LINES_PER_S 5
 
 struct decider;
 struct decision;
