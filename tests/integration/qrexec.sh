@@ -96,6 +96,7 @@ qube() {
 }
 
 service() {
+	rm -f "$scratch/$1/rpc/$2"
 	cat >"$scratch/$1/rpc/$2"
 	chmod 755 "$scratch/$1/rpc/$2"
 }
