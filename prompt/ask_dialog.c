@@ -115,14 +115,6 @@ show_state(struct ask_dialog *dialog)
 	gtk_widget_set_sensitive(dialog->ok, can_allow(dialog));
 }
 
-/* A window of a qube that lies above goes below; nobody else's does, say a screen locker's. */
-static void
-rise_above_qubes(Display *display, Window window, Window covered_by)
-{
-	if (covered_by != None && stacking_is_qube(display, covered_by))
-		XRaiseWindow(display, stacking_top_level(display, window));
-}
-
 static struct arming_view
 see(struct ask_dialog *dialog)
 {
@@ -135,7 +127,7 @@ see(struct ask_dialog *dialog)
 
 	gdk_x11_display_error_trap_push(gdk_display);
 	stacking_look(display, window, &place);
-	rise_above_qubes(display, window, place.covered_by);
+	stacking_push_below(display, place.covered_by, window);
 	view = (struct arming_view){
 	    .focused = gtk_window_is_active(GTK_WINDOW(dialog->window)) &&
 		       stacking_has_focus(display, window),

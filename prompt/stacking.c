@@ -16,8 +16,9 @@ same_client(Display *display, Window a, Window b)
 	return (a & ~(Window)setup->resource_id_mask) == (b & ~(Window)setup->resource_id_mask);
 }
 
-Window
-stacking_top_level(Display *display, Window window)
+/* The window's ancestor among the root's children, or None. */
+static Window
+top_level_of(Display *display, Window window)
 {
 	Window root, parent, *children;
 	unsigned count;
@@ -101,7 +102,7 @@ stacking_look(Display *display, Window window, struct stacking_view *ret)
 		return;
 	ret->width = attributes.width;
 	ret->height = attributes.height;
-	top_level = stacking_top_level(display, window);
+	top_level = top_level_of(display, window);
 	if (attributes.map_state != IsViewable || top_level == None)
 		return;
 	if (ret->x < 0 || ret->y < 0 || ret->x + ret->width > screen.width ||
@@ -139,8 +140,9 @@ stacking_has_focus(Display *display, Window window)
 	return focus != None && focus != PointerRoot && same_client(display, focus, window);
 }
 
-bool
-stacking_is_qube(Display *display, Window top_level)
+/* The GUI daemon marks the windows of qubes, and nobody else's. */
+static bool
+is_of_qube(Display *display, Window window)
 {
 	Atom mark = XInternAtom(display, "_QUBES_VMNAME", False);
 	Atom type = None;
@@ -148,9 +150,20 @@ stacking_is_qube(Display *display, Window top_level)
 	unsigned long count, rest;
 	unsigned char *data = NULL;
 
-	XGetWindowProperty(display, top_level, mark, 0, 0, False, AnyPropertyType, &type, &format,
+	XGetWindowProperty(display, window, mark, 0, 0, False, AnyPropertyType, &type, &format,
 	    &count, &rest, &data);
 	if (data != NULL)
 		XFree(data);
 	return type != None;
+}
+
+void
+stacking_push_below(Display *display, Window other, Window ours)
+{
+	XWindowChanges changes = {.stack_mode = Below};
+
+	if (other == None || !is_of_qube(display, other))
+		return;
+	changes.sibling = top_level_of(display, ours);
+	XConfigureWindow(display, other, CWSibling | CWStackMode, &changes);
 }

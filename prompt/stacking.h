@@ -21,16 +21,17 @@ struct stacking_view {
 /* X errors must be trapped by the caller; with one, *ret says not visible. */
 void stacking_look(Display *display, Window window, struct stacking_view *ret);
 
-/* Our window's ancestor among the root's children, or None. */
-Window stacking_top_level(Display *display, Window window);
-
 /* True when all keys and pointer buttons are released. */
 bool stacking_input_is_quiet(Display *display);
 
 /* True when the input focus is with a window of the same connection as window. */
 bool stacking_has_focus(Display *display, Window window);
 
-/* True when the top-level window belongs to a qube: the GUI daemon marks those. */
-bool stacking_is_qube(Display *display, Window top_level);
+/*
+ * Puts an override-redirect window of a qube below ours; window managers leave those where they
+ * are. Does nothing with other windows: that of a screen locker stays where it is. other may be
+ * None.
+ */
+void stacking_push_below(Display *display, Window other, Window ours);
 
 #endif
