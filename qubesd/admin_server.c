@@ -15,13 +15,14 @@
 
 #define ACCEPT_BATCH 32 /* connections a turn, so that readers are not starved */
 #define BACKLOG 1024
+#define ACCEPT_PAUSE_MS 100 /* while the system has no room */
 
 struct listener {
 	struct admin_server *server;
 	enum admin_socket socket;
 	char *path; /* owned */
 	int fd;
-	guint source; /* 0 while nobody is let in */
+	guint source; /* of callers, or of the end of a pause; 0 while there are too many */
 };
 
 static const char *const socket_names[] = {
@@ -296,7 +297,19 @@ admit(struct listener *listener, int fd)
 		connection_free(g_queue_peek_head(server->reading));
 }
 
-/* Waits with the next ones when there are too many, or when the system has no room for more. */
+static gboolean
+on_pause_over(void *data)
+{
+	struct listener *listener = data;
+
+	listener->source = g_unix_fd_add(listener->fd, G_IO_IN, on_connection, listener);
+	return G_SOURCE_REMOVE;
+}
+
+/*
+ * Waits with the next ones when there are too many, until one goes; and when the system has no room
+ * for more, a while: descriptors are also used by others than callers.
+ */
 static gboolean
 on_connection(int listen_fd, GIOCondition condition, void *data)
 {
@@ -311,9 +324,8 @@ on_connection(int listen_fd, GIOCondition condition, void *data)
 			return G_SOURCE_CONTINUE;
 		if (fd < 0) {
 			log_warn("a connection cannot be accepted: %s", strerror(errno));
-			if (server->reading->length + server->running->length == 0)
-				return G_SOURCE_CONTINUE; /* nobody would open the doors again */
-			break;
+			listener->source = g_timeout_add(ACCEPT_PAUSE_MS, on_pause_over, listener);
+			return G_SOURCE_REMOVE;
 		}
 		admit(listener, fd);
 		if (i + 1 == ACCEPT_BATCH)
@@ -413,7 +425,11 @@ admin_server_stop(struct admin_server *server)
 unsigned
 admin_server_busy(const struct admin_server *server)
 {
-	return server->running->length;
+	unsigned count = 0;
+
+	for (const GList *item = server->running->head; item != NULL; item = item->next)
+		count += !((const struct connection *)item->data)->streaming;
+	return count;
 }
 
 void

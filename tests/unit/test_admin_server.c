@@ -11,6 +11,7 @@
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -285,6 +286,47 @@ adm_14_who_does_not_read_his_events_is_disconnected_and_others_are_not(void **st
 	assert_works();
 }
 
+/* From here on no descriptor can be opened. Returns the limit as it was. */
+static struct rlimit
+take_away_descriptors(void)
+{
+	struct rlimit before, none;
+	int next = dup(STDERR_FILENO);
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	return before;
+}
+
+static void
+a_lack_of_descriptors_passes_also_while_nobody_but_readers_of_events_is_there(void **state)
+{
+	static const char events[] = "admin.Events dom0 name dom0";
+	static const char request[] = "admin.label.Get+red dom0 name dom0";
+	int reader = dial("qubesd.sock"), caller;
+	g_autoptr(GByteArray) reply = NULL;
+	struct rlimit before;
+
+	(void)state;
+	assert_true(put(reader, events, sizeof(events)));
+	shutdown(reader, SHUT_WR);
+	spin(100);
+	caller = dial("qubesd.sock");
+	before = take_away_descriptors();
+	spin(100);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(put(caller, request, sizeof(request)));
+	shutdown(caller, SHUT_WR);
+	reply = take(caller);
+	assert_non_null(reply);
+	assert_int_equal(reply->len, 10);
+	close(caller);
+	close(reader);
+}
+
 static void
 a_second_daemon_on_the_sockets_is_refused_and_a_stale_file_is_not(void **state)
 {
@@ -320,6 +362,7 @@ after_stop_nobody_is_let_in_and_streams_end(void **state)
 	assert_true(put(fd, request, sizeof(request)));
 	shutdown(fd, SHUT_WR);
 	spin(100);
+	assert_int_equal(admin_server_busy(rig->server), 0);
 	admin_server_stop(rig->server);
 	heard = take(fd);
 	assert_non_null(heard);
@@ -341,6 +384,7 @@ main(void)
 	    TEST(adm_01_of_many_that_never_end_the_oldest_goes),
 	    TEST(adm_09_a_caller_who_leaves_does_not_stop_what_he_asked_for),
 	    TEST(adm_14_who_does_not_read_his_events_is_disconnected_and_others_are_not),
+	    TEST(a_lack_of_descriptors_passes_also_while_nobody_but_readers_of_events_is_there),
 	    TEST(a_second_daemon_on_the_sockets_is_refused_and_a_stale_file_is_not),
 	    TEST(after_stop_nobody_is_let_in_and_streams_end),
 	};
