@@ -3,14 +3,14 @@
 #include "shared/unix_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#define ADMIN_EVENT_MAX (1u << 20)  /* bytes of one event */
+#define ADMIN_EVENT_MAX (1u << 20) /* bytes of one event */
 
 struct admin_events {
 	int fd;
@@ -18,8 +18,8 @@ struct admin_events {
 	GByteArray *buffer; /* owned: what came and is not yet a whole event */
 	admin_event_func on_event;
 	admin_events_end_func on_end;
-	void *data;     /* borrowed from the caller */
-	bool *freed;    /* set when freed inside a callback */
+	void *data;  /* borrowed from the caller */
+	bool *freed; /* set when freed inside a callback */
 };
 
 void
@@ -34,8 +34,8 @@ GByteArray *
 admin_request_encode(const char *method, const char *arg, const char *source, const char *dest,
     const void *payload, size_t payload_len)
 {
-	g_autofree char *head = g_strdup_printf(
-	    "%s+%s %s name %s", method, arg != NULL ? arg : "", source, dest);
+	g_autofree char *head =
+	    g_strdup_printf("%s+%s %s name %s", method, arg != NULL ? arg : "", source, dest);
 	GByteArray *request = g_byte_array_new();
 
 	g_byte_array_append(request, (const guint8 *)head, (guint)strlen(head) + 1);
@@ -136,6 +136,32 @@ read_reply(int fd, int timeout_ms, GByteArray *reply)
 	}
 }
 
+/* Connecting and writing end with -EAGAIN then. */
+static int
+limit_sending(int fd, int timeout_ms)
+{
+	struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+
+	if (timeout_ms < 0)
+		return 0;
+	limit.tv_usec += timeout_ms == 0; /* zero means no limit there */
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ? -errno : 0;
+}
+
+static int
+send_request(int fd, const char *socket_path, const GByteArray *request, int timeout_ms)
+{
+	int r = limit_sending(fd, timeout_ms);
+
+	if (r == 0)
+		r = unix_socket_connect(fd, socket_path);
+	if (r == 0)
+		r = write_all(fd, request->data, request->len);
+	if (r == 0 && shutdown(fd, SHUT_WR) < 0)
+		r = -errno;
+	return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
 int
 admin_call(const char *socket_path, const char *method, const char *arg, const char *dest,
     const void *payload, size_t payload_len, int timeout_ms, struct admin_reply *ret)
@@ -145,12 +171,10 @@ admin_call(const char *socket_path, const char *method, const char *arg, const c
 	g_autoptr(GByteArray) reply = g_byte_array_new();
 	int fd, r;
 
-	fd = unix_socket_dial(socket_path, SOCK_STREAM);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return fd;
-	r = write_all(fd, request->data, request->len);
-	if (r == 0 && shutdown(fd, SHUT_WR) < 0)
-		r = -errno;
+		return -errno;
+	r = send_request(fd, socket_path, request, timeout_ms);
 	if (r == 0)
 		r = read_reply(fd, timeout_ms, reply);
 	close(fd);
@@ -253,13 +277,11 @@ admin_events_new(const char *socket_path, const char *method, const char *dest,
 	struct admin_events *events;
 	int fd, r;
 
-	fd = unix_socket_dial(socket_path, SOCK_STREAM);
+	fd = unix_socket_dial(socket_path, SOCK_STREAM | SOCK_NONBLOCK);
 	if (fd < 0)
 		return fd;
 	r = write_all(fd, request->data, request->len);
 	if (r == 0 && shutdown(fd, SHUT_WR) < 0)
-		r = -errno;
-	if (r == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
 	if (r < 0) {
 		close(fd);
@@ -271,7 +293,8 @@ admin_events_new(const char *socket_path, const char *method, const char *dest,
 	events->on_event = on_event;
 	events->on_end = on_end;
 	events->data = data;
-	events->source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_events_readable, events);
+	events->source =
+	    g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_events_readable, events);
 	*ret = events;
 	return 0;
 }

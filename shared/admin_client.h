@@ -54,7 +54,8 @@ typedef void (*admin_events_end_func)(int error, void *data);
 
 /*
  * A subscription on the GLib main loop: method is "admin.Events" or another method that replies
- * with events. Connecting is immediate (a local socket); returns 0 or a negative errno.
+ * with events. Never waits: returns 0 or a negative errno, -EAGAIN when too many others wait to be
+ * let in.
  */
 struct admin_events;
 int admin_events_new(const char *socket, const char *method, const char *dest,

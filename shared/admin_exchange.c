@@ -129,7 +129,7 @@ admin_exchange_new(const char *socket_path, const char *method, const char *arg,
 {
 	g_autoptr(GByteArray) request =
 	    admin_request_encode(method, arg, "dom0", dest, payload, payload_len);
-	int fd = unix_socket_dial(socket_path, SOCK_STREAM);
+	int fd = unix_socket_dial(socket_path, SOCK_STREAM | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return fd;

@@ -22,7 +22,10 @@ struct admin_exchange;
  */
 typedef void (*admin_exchange_done)(int error, struct admin_reply *reply, void *data);
 
-/* As admin_call(), without waiting. Returns 0 or a negative errno of the connecting. */
+/*
+ * As admin_call(), without waiting. Returns 0 or a negative errno of the connecting: -EAGAIN when
+ * too many others wait to be let in.
+ */
 int admin_exchange_new(const char *socket, const char *method, const char *arg, const char *dest,
     const void *payload, size_t payload_len, admin_exchange_done done, void *data,
     struct admin_exchange **ret);

@@ -2,7 +2,7 @@ libs += shared
 shared.src := $(addprefix shared/,admin_client.c admin_exchange.c guest_conf.c log.c paths.c role.c text.c unix_socket.c)
 shared.pkgs := glib-2.0
 
-tests += test_text test_paths test_guest_conf test_unix_socket
+tests += test_text test_paths test_guest_conf test_unix_socket test_admin_client
 test_text.src := tests/unit/test_text.c
 test_text.libs := shared
 test_text.pkgs := cmocka
@@ -15,3 +15,6 @@ test_guest_conf.pkgs := cmocka
 test_unix_socket.src := tests/unit/test_unix_socket.c
 test_unix_socket.libs := shared
 test_unix_socket.pkgs := cmocka
+test_admin_client.src := tests/unit/test_admin_client.c
+test_admin_client.libs := shared
+test_admin_client.pkgs := cmocka
