@@ -4,6 +4,7 @@
 #include "qubesd/admin_methods.h"
 #include "qubesd/notes.h"
 #include "qubesd/permission.h"
+#include "qubesd/policy_client.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -56,13 +57,17 @@ unref_domain(void *domain)
 void
 admin_domain_list(struct admin_call *call)
 {
+	struct policy_client *policy = admin_policy(admin_call_admin(call));
 	struct domain *dest = admin_call_dest(call);
 	GPtrArray *one;
 
 	if (domain_is_dom0(dest)) {
-		permission_filter_list(admin_policy(admin_call_admin(call)),
-		    admin_call_source(call), qubes_app_snapshot(admin_call_app(call)), on_listed,
-		    call);
+		if (!domain_is_dom0(admin_call_source(call)) && !policy_client_has_room(policy))
+			admin_call_fail_with(call, "QubesException",
+			    "Too many lists at a time: the policy has not answered for the others");
+		else
+			permission_filter_list(policy, admin_call_source(call),
+			    qubes_app_snapshot(admin_call_app(call)), on_listed, call);
 		return;
 	}
 	/* The policy has allowed this caller to ask about this qube. */

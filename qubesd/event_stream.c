@@ -157,15 +157,33 @@ on_event(const struct event *event, struct admin_error *error, void *data)
 	return true;
 }
 
+static bool
+may_subscribe(const struct event_streams *streams, const struct domain *source)
+{
+	unsigned count = 0;
+
+	for (guint i = 0; i < streams->subscribers->len; i++) {
+		const struct subscriber *subscriber = streams->subscribers->pdata[i];
+
+		count += admin_call_source(subscriber->call) == source;
+	}
+	return domain_is_dom0(source) || count < EVENT_STREAM_PER_QUBE;
+}
+
 void
 admin_events(struct admin_call *call)
 {
 	static const char *const no_args[] = {NULL};
 	struct event_streams *streams = admin_event_streams(admin_call_admin(call));
 	struct domain *dest = admin_call_dest(call);
-	struct subscriber *subscriber = g_new0(struct subscriber, 1);
-	g_autoptr(GByteArray) hello = admin_event_encode("", "connection-established", no_args);
+	g_autoptr(GByteArray) hello = NULL;
+	struct subscriber *subscriber;
 
+	if (!may_subscribe(streams, admin_call_source(call))) {
+		admin_call_fail_with(call, "QubesException", "Too many subscriptions of this qube");
+		return;
+	}
+	subscriber = g_new0(struct subscriber, 1);
 	subscriber->streams = streams;
 	subscriber->call = call;
 	subscriber->only = domain_is_dom0(dest) ? NULL : dest;
@@ -173,6 +191,7 @@ admin_events(struct admin_call *call)
 	subscriber->pending = g_queue_new();
 	g_ptr_array_add(streams->subscribers, subscriber);
 	admin_call_stream(call, on_stream_end, subscriber);
+	hello = admin_event_encode("", "connection-established", no_args);
 	admin_call_send(call, hello->data, hello->len);
 }
 

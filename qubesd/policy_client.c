@@ -186,6 +186,12 @@ policy_client_free(struct policy_client *client)
 	g_free(client);
 }
 
+bool
+policy_client_has_room(const struct policy_client *client)
+{
+	return client->waiting->length < POLICY_CLIENT_WAITING_MAX;
+}
+
 struct policy_question *
 policy_client_ask(struct policy_client *client, const char *source, const char *target,
     const char *service_and_arg, policy_answer answer, void *data)

@@ -1,4 +1,6 @@
 /* Who hears of what, in which order. */
+#include "qubesd/event_stream.h"
+#include "qubesd/policy_client.h"
 #include "shared/admin_client.h"
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/unit.h"
@@ -327,6 +329,75 @@ a_subscriber_may_leave_while_answers_are_awaited(void **state)
 }
 
 static void
+on_list_reply(void *data, const void *bytes, size_t len)
+{
+	g_string_assign(data, "");
+	g_string_append_len(data, bytes, (gssize)len);
+}
+
+static void
+on_list_drop(void *data)
+{
+	g_string_assign(data, "dropped");
+}
+
+/* Callers who leave at once, faster than the policy answers. */
+static void
+lists_that_nobody_waits_for_are_not_queued_without_end(void **state)
+{
+	static const char text[] = "admin.vm.List test-vm1 name dom0";
+	static const struct admin_output output = {on_list_reply, NULL, on_list_drop};
+	struct admin_fixture *fixture = *state;
+	g_autoptr(GBytes) request = g_bytes_new_static(text, sizeof(text));
+	g_autoptr(GString) reply = g_string_new(NULL);
+	unsigned begun = 0;
+	g_autofree char *later = NULL;
+
+	for (;; begun++) {
+		struct admin_call *call =
+		    admin_call_start(fixture->admin, ADMIN_SOCKET_MAIN, request, &output, reply);
+
+		if (call == NULL)
+			break;
+		admin_call_abandon(call);
+		assert_true(begun <= POLICY_CLIENT_WAITING_MAX);
+	}
+	assert_true(begun > POLICY_CLIENT_WAITING_MAX / 4);
+	assert_memory_equal(reply->str, "2\0QubesException\0", sizeof("2\0QubesException"));
+	/* Nobody answers, so each of the questions means no; then there is room again. */
+	later = admin_fixture_call(fixture, "dom0", "admin.vm.List", "", "test-vm1", "");
+	assert_true(g_str_has_prefix(later, "OK "));
+	while (g_main_context_pending(NULL))
+		g_main_context_iteration(NULL, FALSE);
+	g_free(later);
+	later = admin_fixture_call(fixture, "test-vm1", "admin.vm.List", "", "dom0", "");
+	assert_string_equal(later, "OK ");
+}
+
+static void
+one_qube_has_64_subscriptions_at_most_and_dom0_as_many_as_it_likes(void **state)
+{
+	struct admin_fixture *fixture = *state;
+	struct admin_listener *listeners[EVENT_STREAM_PER_QUBE];
+	struct admin_listener *dom0;
+	g_autofree char *refused = NULL;
+
+	assert_int_equal(EVENT_STREAM_PER_QUBE, 64);
+	for (size_t i = 0; i < G_N_ELEMENTS(listeners); i++)
+		listeners[i] = listen_as(fixture, "test-vm1", "dom0");
+	refused = admin_fixture_call(fixture, "test-vm1", "admin.Events", "", "dom0", "");
+	assert_string_equal(refused, "QubesException");
+	dom0 = listen_as(fixture, "dom0", "dom0");
+	assert_false(admin_listener_is_over(dom0));
+	admin_listener_free(listeners[0]);
+	listeners[0] = listen_as(fixture, "test-vm1", "test-vm1");
+	assert_false(admin_listener_is_over(listeners[0]));
+	admin_listener_free(dom0);
+	for (size_t i = 0; i < G_N_ELEMENTS(listeners); i++)
+		admin_listener_free(listeners[i]);
+}
+
+static void
 adm_03_the_list_shows_what_the_policy_allows(void **state)
 {
 	struct admin_fixture *fixture = *state;
@@ -416,6 +487,8 @@ main(void)
 	    TEST(adm_13_a_right_taken_back_acts_at_once),
 	    TEST(events_stay_in_order_while_answers_are_awaited),
 	    TEST(a_subscriber_may_leave_while_answers_are_awaited),
+	    TEST(lists_that_nobody_waits_for_are_not_queued_without_end),
+	    TEST(one_qube_has_64_subscriptions_at_most_and_dom0_as_many_as_it_likes),
 	    TEST(adm_03_the_list_shows_what_the_policy_allows),
 	    TEST(system_information_begins_with_everything_and_goes_on_with_changes),
 	    TEST(system_information_follows_defaults_of_others),
