@@ -7,6 +7,7 @@
 
 #include "qrexec/service_config.h"
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 struct call {
 	struct qrexec_command command;

@@ -204,12 +204,6 @@ channel_is_full(const struct channel *channel)
 	return channel->queue->len > CHANNEL_FULL_BYTES;
 }
 
-bool
-channel_is_inside_message(const struct channel *channel)
-{
-	return qrexec_reader_is_inside(&channel->reader);
-}
-
 void
 channel_set_reading(struct channel *channel, bool on)
 {

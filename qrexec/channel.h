@@ -52,7 +52,6 @@ void channel_send_raw(struct channel *channel, const void *bytes, size_t len);
 void channel_send_hello(struct channel *channel, uint32_t version);
 
 bool channel_is_full(const struct channel *channel);
-bool channel_is_inside_message(const struct channel *channel);
 void channel_set_reading(struct channel *channel, bool on);
 
 /* Why it ended, for people: the errors of a channel have special meanings. */

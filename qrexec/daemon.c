@@ -11,22 +11,22 @@
  */
 #include "qrexec/daemon.h"
 
+#include "qrexec/background.h"
 #include "qrexec/daemon_clients.h"
 #include "qrexec/signals.h"
 #include "qrexec/trigger.h"
 #include "shared/log.h"
 #include "shared/paths.h"
+#include "shared/qrexec_text_decode.h"
 #include "shared/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define EXIT_FAILED 1
@@ -349,72 +349,6 @@ run(struct program *program, const struct options *options)
 	return program->exit_code;
 }
 
-/* --- in the background ---------------------------------------------------------------------- */
-
-/* Waits until the child says that the agent is there, or ends. */
-static int
-wait_for_child(pid_t child, int fd, bool quiet)
-{
-	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-	int status = 0;
-	char byte;
-	ssize_t n;
-
-	while (poll(&pollfd, 1, 1000) <= 0) {
-		if (!quiet)
-			fputc('.', stderr);
-	}
-	n = read(fd, &byte, 1);
-	if (!quiet)
-		fputs(n == 1 ? "connected\n" : "failed\n", stderr);
-	if (n == 1)
-		return 0;
-	waitpid(child, &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_AGENT ? EXIT_NO_AGENT
-									 : EXIT_FAILED;
-}
-
-static void
-open_log(const char *name)
-{
-	g_autofree char *file = g_strdup_printf("qrexec.%s.log", name);
-	g_autofree char *path = path_in_log_dir(file);
-	int fd;
-
-	umask(0007);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0660);
-	if (fd < 0) {
-		log_warn("%s: %s", path, strerror(errno));
-		return;
-	}
-	dup2(fd, STDOUT_FILENO);
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-}
-
-/* Returns in the child, with the descriptor that tells the parent; the parent ends here. */
-static int
-go_to_background(const struct daemon *daemon, const struct options *options)
-{
-	int ends[2];
-	pid_t child;
-
-	if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0) {
-		log_error("cannot go to the background: %s", strerror(errno));
-		exit(EXIT_FAILED);
-	}
-	if (child > 0) {
-		close(ends[1]);
-		exit(options->nowait ? 0 : wait_for_child(child, ends[0], options->quiet));
-	}
-	close(ends[0]);
-	if (chdir(daemon->socket_dir) < 0)
-		log_warn("%s: %s", daemon->socket_dir, strerror(errno));
-	open_log(daemon->name);
-	setsid();
-	return ends[1];
-}
-
 /* --- the command line ----------------------------------------------------------------------- */
 
 static const char usage_text[] =
@@ -540,6 +474,24 @@ stdin_from_null(void)
 	}
 }
 
+/* Returns in the process that goes on, with the descriptor that tells the other one. */
+static int
+enter_background(const struct daemon *daemon, const struct options *options)
+{
+	g_autofree char *file = g_strdup_printf("qrexec.%s.log", daemon->name);
+	g_autofree char *log = path_in_log_dir(file);
+	const struct background background = {
+	    .folder = daemon->socket_dir,
+	    .log = log,
+	    .quiet = options->quiet,
+	    .nowait = options->nowait,
+	    .failed = EXIT_FAILED,
+	    .passed_on = EXIT_NO_AGENT,
+	};
+
+	return background_enter(&background);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -559,7 +511,7 @@ main(int argc, char **argv)
 	stdin_from_null();
 	drop_privileges();
 	if (!options.direct)
-		program.ready_fd = go_to_background(&program.daemon, &options);
+		program.ready_fd = enter_background(&program.daemon, &options);
 	umask(0077);
 	return run(&program, &options);
 }

@@ -10,6 +10,7 @@
 
 #include "qrexec/process.h"
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 /* user NULL: ours. command may be a shell command. The result is for g_strfreev(). */
 char **environment_for(const struct qrexec_command *command, const struct process_user *user);

@@ -1,7 +1,7 @@
 #include "qrexec/execution.h"
 
+#include "qrexec/dial.h"
 #include "qrexec/environment.h"
-#include "qrexec/local_socket.h"
 #include "qrexec/process.h"
 #include "qrexec/relay.h"
 #include "qrexec/service_lookup.h"
@@ -9,17 +9,12 @@
 #include "shared/log.h"
 #include "shared/paths.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
-#include <netdb.h>
+#include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define CONNECT_TIMEOUT_MS 10000 /* to a socket or TCP service */
-#define CONNECT_RETRY_MS 20
 
 struct execution {
 	struct execution_spec spec;
@@ -29,11 +24,7 @@ struct execution {
 	struct relay *relay;
 	struct process *process;       /* NULL when there is none, or when it has ended */
 	struct stderr_log *stderr_log; /* NULL when stderr is not logged */
-	/* While a socket service is being connected. */
-	int connecting; /* owned; -1 */
-	guint connect_source, connect_timer;
-	gint64 connect_deadline_us;
-	char *socket_path; /* owned */
+	struct dial *dial;             /* while a socket service is being connected */
 };
 
 /* The call cannot be served: the caller gets this code and nothing else. */
@@ -329,26 +320,6 @@ run_shell(struct execution *execution)
 
 /* --- sockets -------------------------------------------------------------------------------- */
 
-static void
-stop_connecting(struct execution *execution)
-{
-	if (execution->connect_source != 0)
-		g_source_remove(execution->connect_source);
-	if (execution->connect_timer != 0)
-		g_source_remove(execution->connect_timer);
-	execution->connect_source = 0;
-	execution->connect_timer = 0;
-	close_fd(&execution->connecting);
-}
-
-static void
-connect_failed(struct execution *execution, int error)
-{
-	log_warn("%s: cannot connect: %s", execution->call.command.name, strerror(-error));
-	stop_connecting(execution);
-	fail(execution, QREXEC_EXIT_PROBLEM);
-}
-
 /* What a socket service is told first: a few dozen bytes into an empty socket. */
 static int
 send_descriptor(const struct execution *execution, int fd)
@@ -362,9 +333,8 @@ send_descriptor(const struct execution *execution, int fd)
 }
 
 static void
-connected(struct execution *execution)
+relay_socket(struct execution *execution, int fd)
 {
-	int fd = execution->connecting;
 	struct relay_local local = {
 	    .in_fd = fd,
 	    .out_fd = fd,
@@ -372,130 +342,29 @@ connected(struct execution *execution)
 	    .exit_on_client_eof = execution->call.config.exit_on_client_eof,
 	    .exit_on_service_eof = execution->call.config.exit_on_service_eof,
 	};
-	int r = send_descriptor(execution, fd);
 
+	relay_attach(execution->relay, &local);
+}
+
+static void
+on_dialled(int fd, void *data)
+{
+	struct execution *execution = data;
+	int r = fd;
+
+	g_clear_pointer(&execution->dial, dial_free);
+	if (fd >= 0)
+		r = send_descriptor(execution, fd);
 	if (r < 0) {
-		connect_failed(execution, r);
-		return;
-	}
-	execution->connecting = -1;
-	stop_connecting(execution);
-	if (execution->spec.just_start) {
+		log_warn("%s: cannot connect: %s", execution->call.command.name, strerror(-r));
+		close_fd(&fd);
+		fail(execution, QREXEC_EXIT_PROBLEM);
+	} else if (execution->spec.just_start) {
 		close(fd);
 		relay_answer(execution->relay, 0);
 	} else {
-		relay_attach(execution->relay, &local);
+		relay_socket(execution, fd);
 	}
-}
-
-/* True when the socket's owner has too many callers waiting and it is worth trying again. */
-static bool
-try_socket(struct execution *execution)
-{
-	int fd = local_socket_connect(execution->socket_path);
-
-	if (fd == -EAGAIN && g_get_monotonic_time() < execution->connect_deadline_us)
-		return true;
-	if (fd < 0) {
-		connect_failed(execution, fd);
-	} else {
-		execution->connecting = fd;
-		connected(execution);
-	}
-	return false;
-}
-
-static gboolean
-on_try_socket(gpointer data)
-{
-	struct execution *execution = data;
-	guint timer = execution->connect_timer;
-
-	execution->connect_timer = 0;
-	if (!try_socket(execution))
-		return G_SOURCE_REMOVE;
-	execution->connect_timer = timer;
-	return G_SOURCE_CONTINUE;
-}
-
-static void
-run_socket(struct execution *execution, const char *path)
-{
-	execution->socket_path = g_strdup(path);
-	execution->connect_deadline_us = g_get_monotonic_time() + (gint64)CONNECT_TIMEOUT_MS * 1000;
-	if (try_socket(execution))
-		execution->connect_timer =
-		    g_timeout_add(CONNECT_RETRY_MS, on_try_socket, execution);
-}
-
-static gboolean
-on_tcp_connected(gint fd, GIOCondition condition, gpointer data)
-{
-	struct execution *execution = data;
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	(void)condition;
-	execution->connect_source = 0;
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (error != 0)
-		connect_failed(execution, -error);
-	else
-		connected(execution);
-	return G_SOURCE_REMOVE;
-}
-
-static gboolean
-on_tcp_timeout(gpointer data)
-{
-	struct execution *execution = data;
-
-	execution->connect_timer = 0;
-	connect_failed(execution, -ETIMEDOUT);
-	return G_SOURCE_REMOVE;
-}
-
-/* Numeric address and port: nothing is looked up anywhere. */
-static int
-tcp_start(const char *host, const char *port, int *ret)
-{
-	struct addrinfo hints = {
-	    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *address;
-	int fd, r = 0;
-
-	if (getaddrinfo(host, port, &hints, &address) != 0)
-		return -EINVAL;
-	fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		r = -errno;
-	else if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
-		r = -errno;
-	freeaddrinfo(address);
-	if (r < 0 && fd >= 0)
-		close(fd);
-	if (r == 0)
-		*ret = fd;
-	return r;
-}
-
-static void
-run_tcp(struct execution *execution, const char *link)
-{
-	g_autofree char *host = NULL;
-	g_autofree char *port = NULL;
-	int r;
-
-	r = service_tcp_parse(link, execution->call.command.argument, &host, &port);
-	if (r == 0)
-		r = tcp_start(host, port, &execution->connecting);
-	if (r < 0) {
-		connect_failed(execution, r);
-		return;
-	}
-	execution->connect_source =
-	    g_unix_fd_add(execution->connecting, G_IO_OUT, on_tcp_connected, execution);
-	execution->connect_timer = g_timeout_add(CONNECT_TIMEOUT_MS, on_tcp_timeout, execution);
 }
 
 /* --- the call ------------------------------------------------------------------------------- */
@@ -523,10 +392,11 @@ run_service(struct execution *execution)
 		run_executable(execution, found.path);
 		break;
 	case SERVICE_SOCKET:
-		run_socket(execution, found.path);
+		execution->dial = dial_socket(found.path, on_dialled, execution);
 		break;
 	case SERVICE_TCP:
-		run_tcp(execution, found.link);
+		execution->dial =
+		    dial_tcp(found.link, execution->call.command.argument, on_dialled, execution);
 		break;
 	}
 	service_found_clear(&found);
@@ -601,7 +471,6 @@ execution_new(struct call *call, const struct execution_spec *spec, execution_do
 	memset(call, 0, sizeof(*call));
 	execution->done = done;
 	execution->data = data;
-	execution->connecting = -1;
 	execution->relay =
 	    relay_new(vchan, RELAY_SERVICE_END, spec->timeout_ms, &relay_events, execution);
 	*ret = execution;
@@ -613,11 +482,10 @@ execution_free(struct execution *execution)
 {
 	if (execution == NULL)
 		return;
-	stop_connecting(execution);
+	dial_free(execution->dial);
 	relay_free(execution->relay);
 	process_free(execution->process);
 	stderr_log_free(execution->stderr_log);
 	call_clear(&execution->call);
-	g_free(execution->socket_path);
 	g_free(execution);
 }

@@ -1,9 +1,9 @@
 # What speaks the protocol: decoder, then what programs on both sides are made of.
 libs += qrexec_protocol qrexec
-qrexec_protocol.src := shared/qrexec_decode.c
+qrexec_protocol.src := shared/qrexec_decode.c shared/qrexec_text_decode.c
 qrexec_protocol.pkgs := glib-2.0
-qrexec.src := $(addprefix qrexec/,acceptor.c call.c channel.c client_end.c daemon_link.c environment.c execution.c \
-	local_fd.c local_socket.c ports.c process.c relay.c service_config.c service_lookup.c session_wait.c \
+qrexec.src := $(addprefix qrexec/,acceptor.c call.c channel.c client_end.c daemon_link.c dial.c environment.c execution.c \
+	local_fd.c local_socket.c ports.c process.c process_user.c relay.c service_config.c service_lookup.c session_wait.c \
 	signals.c stderr_log.c)
 qrexec.pkgs := glib-2.0
 
@@ -22,7 +22,7 @@ qrexec-fork-server.src := qrexec/fork_server.c
 qrexec-fork-server.libs := $(qrexec_all)
 
 programs += qrexec-daemon qrexec-disposable
-qrexec-daemon.src := $(addprefix qrexec/,daemon.c daemon_clients.c disposable.c policy_query.c trigger.c)
+qrexec-daemon.src := $(addprefix qrexec/,background.c daemon.c daemon_clients.c disposable.c policy_query.c trigger.c)
 qrexec-daemon.libs := $(qrexec_all)
 qrexec-disposable.src := qrexec/disposable_main.c
 qrexec-disposable.libs := $(qrexec_all)

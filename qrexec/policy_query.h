@@ -9,6 +9,7 @@
 #define QREXEC_POLICY_QUERY_H
 
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 struct policy_query;
 

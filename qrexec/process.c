@@ -5,9 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,53 +32,6 @@ struct process {
 	const struct process_events *events; /* NULL when forgotten */
 	void *data;
 };
-
-/* --- users ---------------------------------------------------------------------------------- */
-
-static int
-user_from_entry(const struct passwd *entry, struct process_user *ret)
-{
-	int count = 0;
-
-	if (entry == NULL)
-		return -ENOENT;
-	memset(ret, 0, sizeof(*ret));
-	getgrouplist(entry->pw_name, entry->pw_gid, NULL, &count);
-	ret->groups = g_new(gid_t, (gsize)count + 1);
-	ret->group_count = count;
-	if (getgrouplist(entry->pw_name, entry->pw_gid, ret->groups, &ret->group_count) < 0) {
-		g_free(ret->groups);
-		return -EAGAIN; /* the groups changed meanwhile */
-	}
-	ret->name = g_strdup(entry->pw_name);
-	ret->home = g_strdup(entry->pw_dir);
-	ret->shell = g_strdup(entry->pw_shell[0] != '\0' ? entry->pw_shell : "/bin/sh");
-	ret->uid = entry->pw_uid;
-	ret->gid = entry->pw_gid;
-	return 0;
-}
-
-int
-process_user_lookup(const char *name, struct process_user *ret)
-{
-	return user_from_entry(getpwnam(name), ret);
-}
-
-int
-process_user_lookup_uid(uid_t uid, struct process_user *ret)
-{
-	return user_from_entry(getpwuid(uid), ret);
-}
-
-void
-process_user_clear(struct process_user *user)
-{
-	g_free(user->name);
-	g_free(user->home);
-	g_free(user->shell);
-	g_free(user->groups);
-	memset(user, 0, sizeof(*user));
-}
 
 /* --- between fork and exec ------------------------------------------------------------------ */
 
@@ -136,17 +87,6 @@ execute(const struct process_spec *spec)
 	place_descriptors(spec);
 	execve(spec->path, spec->argv, spec->environment);
 	_exit(errno == ENOENT ? QREXEC_EXIT_NOT_FOUND : QREXEC_EXIT_PROBLEM);
-}
-
-static void
-become(const struct process_user *user)
-{
-	if (user == NULL)
-		return;
-	if (setgroups((size_t)user->group_count, user->groups) < 0 ||
-	    setresgid(user->gid, user->gid, user->gid) < 0 ||
-	    setresuid(user->uid, user->uid, user->uid) < 0)
-		_exit(QREXEC_EXIT_PROBLEM);
 }
 
 static int
@@ -217,7 +157,8 @@ run_supervised(const struct process_spec *spec, int maker)
 	int signal_fd;
 	pid_t service;
 
-	become(spec->become);
+	if (spec->become != NULL && process_user_become(spec->become) < 0)
+		_exit(QREXEC_EXIT_PROBLEM);
 	setsid();
 	if (spec->folder != NULL && chdir(spec->folder) < 0)
 		errno = 0; /* a missing home is no reason to fail */
@@ -357,7 +298,8 @@ fork_process(const struct process_spec *spec, int *ret_supervisor, pid_t *ret_pi
 	if (pid == 0 && spec->supervised)
 		run_supervised(spec, pair[1]);
 	if (pid == 0) {
-		become(spec->become);
+		if (spec->become != NULL && process_user_become(spec->become) < 0)
+			_exit(QREXEC_EXIT_PROBLEM);
 		if (spec->folder != NULL && chdir(spec->folder) < 0)
 			errno = 0;
 		execute(spec);

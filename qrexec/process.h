@@ -14,21 +14,10 @@
 #ifndef QREXEC_PROCESS_H
 #define QREXEC_PROCESS_H
 
+#include "qrexec/process_user.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
-
-/* Who a process runs as. */
-struct process_user {
-	char *name, *home, *shell; /* owned */
-	uid_t uid;
-	gid_t gid;
-	gid_t *groups; /* owned */
-	int group_count;
-};
-/* Looks a name up. Returns 0, -ENOENT for an unknown one, or another negative errno. */
-int process_user_lookup(const char *name, struct process_user *ret);
-int process_user_lookup_uid(uid_t uid, struct process_user *ret);
-void process_user_clear(struct process_user *user);
 
 struct process_spec {
 	char *const *argv;        /* argv[0] is what the program is told; borrowed as all here */

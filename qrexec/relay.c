@@ -3,6 +3,7 @@
 #include "qrexec/local_fd.h"
 #include "shared/log.h"
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,6 +9,7 @@
 #define QREXEC_SERVICE_CONFIG_H
 
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 #include <stdbool.h>
 #include <stddef.h>

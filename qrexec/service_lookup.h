@@ -10,6 +10,7 @@
 #define QREXEC_SERVICE_LOOKUP_H
 
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 enum service_kind {
 	SERVICE_EXECUTABLE,

@@ -6,6 +6,7 @@
 #include "shared/log.h"
 #include "shared/paths.h"
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 #include <errno.h>
 #include <fcntl.h>

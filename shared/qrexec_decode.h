@@ -157,56 +157,7 @@ int qrexec_decode_fork(struct untrusted_bytes untrusted_header, struct qrexec_fo
 /* The command behind it; borrowed. */
 int qrexec_decode_fork_command(struct untrusted_bytes untrusted_command, const char **ret);
 
-/* --- text ----------------------------------------------------------------------------------- */
-
-/* Every byte that is not A-Z a-z 0-9 _ - . or in extra becomes '_'. A new string. */
-char *qrexec_sanitise(struct untrusted_bytes untrusted, const char *extra);
-
-/*
- * What a person's terminal may get: bytes outside 0x20..0x7e become '_', except tab, newline,
- * carriage return, backspace and bell. In place.
- */
-void qrexec_filter_escapes(void *bytes, size_t len);
-
 /* The payload of a data message, borrowed: passed on as it is, never looked at. */
 const uint8_t *qrexec_data(struct untrusted_bytes untrusted_body);
-
-/* --- command strings ------------------------------------------------------------------------ */
-
-/* "[user:][nogui:]QUBESRPC DESCRIPTOR SOURCE [TYPE TARGET]" or "[user:][nogui:]shell command". */
-struct qrexec_command {
-	char *user; /* owned; NULL when none was asked for */
-	char *text; /* owned; what came behind "user:" and "nogui:" */
-	bool no_gui;
-	/* A service; everything below is NULL for a shell command. */
-	char *descriptor; /* owned; as received */
-	char *name;       /* owned; descriptor before the first '+', 1..255 bytes */
-	char *argument;   /* owned; behind the first '+', NULL when there is none */
-	char *call;       /* owned; text behind "QUBESRPC ": what a socket service is told */
-	char *source;     /* owned; never empty */
-	char *target_type, *target; /* owned; NULL unless four tokens; see is_complete */
-	bool is_complete;           /* two or four tokens: an executable service can be run */
-};
-/*
- * with_user: the text before the first ':' is the user, and there must be one. Returns 0, or
- * -EINVAL with *ret untouched; -ENOENT when only the service's name is too long to exist.
- */
-int qrexec_command_parse(const char *text, bool with_user, struct qrexec_command *ret);
-void qrexec_command_clear(struct qrexec_command *command);
-
-/* --- what the policy answers ---------------------------------------------------------------- */
-
-struct qrexec_verdict {
-	bool allow;
-	/* Owned; NULL unless allowed; target_uuid, service and source may be NULL then, too. */
-	char *user, *target, *target_uuid, *requested_target, *service, *source;
-	bool autostart;
-};
-/*
- * "key=value" lines, one newline at the end optional. Returns 0, or -EPROTO for anything that is
- * not exactly one well-formed answer; *ret is untouched then. Unknown keys are ignored.
- */
-int qrexec_decode_verdict(struct untrusted_bytes untrusted, struct qrexec_verdict *ret);
-void qrexec_verdict_clear(struct qrexec_verdict *verdict);
 
 #endif

@@ -4,6 +4,7 @@
  * header promises.
  */
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 
 #include <errno.h>
 #include <glib.h>

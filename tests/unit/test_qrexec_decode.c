@@ -1,4 +1,5 @@
 #include "shared/qrexec_decode.h"
+#include "shared/qrexec_text_decode.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
