@@ -41,6 +41,20 @@ event_add_handler(struct qubes_app *app, enum event_order order, event_func func
 	bus->handlers[order][n] = (struct handler){func, data};
 }
 
+void
+event_remove_handlers(struct qubes_app *app, enum event_order order, const void *data)
+{
+	struct event_bus *bus = qubes_app_event_bus(app);
+	struct handler *handlers = bus->handlers[order];
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < bus->counts[order]; i++) {
+		if (handlers[i].data != data)
+			handlers[kept++] = handlers[i];
+	}
+	bus->counts[order] = kept;
+}
+
 const char *
 event_arg(const struct event *event, const char *key)
 {

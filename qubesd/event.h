@@ -47,8 +47,10 @@ struct event_bus; /* one in every app */
 struct event_bus *event_bus_new(void);
 void event_bus_free(struct event_bus *bus);
 
-/* Handlers live as long as the app; at most 8 for each place in the order. */
+/* At most 8 for each place in the order. data outlives the app, or its handlers are removed. */
 void event_add_handler(struct qubes_app *app, enum event_order order, event_func func, void *data);
+/* All handlers with that data, of one place; never from inside a handler. */
+void event_remove_handlers(struct qubes_app *app, enum event_order order, const void *data);
 
 /* Arguments are pairs of const char *, ended by NULL. */
 void event_fire(struct qubes_app *app, struct domain *subject, const char *name, ...)

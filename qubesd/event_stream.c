@@ -9,6 +9,7 @@
 #define PENDING_OVERHEAD 512 /* bytes of a question besides the event, roughly */
 
 struct event_streams {
+	struct qubes_app *app;        /* borrowed */
 	struct policy_client *policy; /* borrowed from admin */
 	GPtrArray *subscribers;       /* struct subscriber, owned by their calls */
 };
@@ -200,6 +201,7 @@ event_streams_new(struct qubes_app *app, struct policy_client *policy)
 {
 	struct event_streams *streams = g_new0(struct event_streams, 1);
 
+	streams->app = app;
 	streams->policy = policy;
 	streams->subscribers = g_ptr_array_new();
 	event_add_handler(app, EVENT_ORDER_SUBSCRIBERS, on_event, streams);
@@ -211,6 +213,7 @@ event_streams_free(struct event_streams *streams)
 {
 	if (streams == NULL)
 		return;
+	event_remove_handlers(streams->app, EVENT_ORDER_SUBSCRIBERS, streams);
 	g_ptr_array_unref(streams->subscribers);
 	g_free(streams);
 }

@@ -223,6 +223,7 @@ system_info_free(struct system_info *info)
 {
 	if (info == NULL)
 		return;
+	event_remove_handlers(info->app, EVENT_ORDER_SYSTEM_INFO, info);
 	g_ptr_array_unref(info->subscribers);
 	g_hash_table_unref(info->entries);
 	g_free(info);

@@ -374,6 +374,16 @@ lists_that_nobody_waits_for_are_not_queued_without_end(void **state)
 	assert_string_equal(later, "OK ");
 }
 
+/* Changes that cannot be stored are taken back at the very end, with events. */
+static void
+nobody_hears_of_what_happens_after_the_api_has_ended(void **state)
+{
+	struct admin_fixture *fixture = *state;
+
+	admin_free(g_steal_pointer(&fixture->admin));
+	assert_true(domain_tag_add(qubes_app_find(fixture->app, "test-vm1"), "late"));
+}
+
 static void
 one_qube_has_64_subscriptions_at_most_and_dom0_as_many_as_it_likes(void **state)
 {
@@ -488,6 +498,7 @@ main(void)
 	    TEST(events_stay_in_order_while_answers_are_awaited),
 	    TEST(a_subscriber_may_leave_while_answers_are_awaited),
 	    TEST(lists_that_nobody_waits_for_are_not_queued_without_end),
+	    TEST(nobody_hears_of_what_happens_after_the_api_has_ended),
 	    TEST(one_qube_has_64_subscriptions_at_most_and_dom0_as_many_as_it_likes),
 	    TEST(adm_03_the_list_shows_what_the_policy_allows),
 	    TEST(system_information_begins_with_everything_and_goes_on_with_changes),
