@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define FEATURES_MAX 256 /* for each qube */
+#define TAGS_MAX 256     /* for each qube; all of them are in its system information */
 #define MEMINFO_WRITER "service.meminfo-writer"
 #define KEY_MAX 63 /* bytes of a key that a guest sees, prefix included */
 
@@ -296,6 +297,11 @@ admin_tag_set(struct admin_call *call)
 	if (!permission_to_change_tag(admin_call_source(call), admin_call_arg(call), &error) ||
 	    !creator_exists(call, &error)) {
 		admin_call_fail(call, &error);
+		return;
+	}
+	if (!domain_has_tag(admin_call_dest(call), admin_call_arg(call)) &&
+	    domain_tag_count(admin_call_dest(call)) >= TAGS_MAX) {
+		admin_call_fail_with(call, "QubesValueError", "The qube has too many tags");
 		return;
 	}
 	domain_tag_add(admin_call_dest(call), admin_call_arg(call));

@@ -177,6 +177,13 @@ on_reply(void *data, const void *bytes, size_t len)
 	pump(connection);
 }
 
+static size_t
+queue_max(const struct connection *connection)
+{
+	return connection->socket == ADMIN_SOCKET_INTERNAL ? ADMIN_SERVER_INTERNAL_QUEUE_MAX
+							   : ADMIN_SERVER_QUEUE_MAX;
+}
+
 /* The call ends itself when this returns false, so the connection lets go of it first. */
 static bool
 on_stream(void *data, const void *bytes, size_t len)
@@ -187,7 +194,7 @@ on_stream(void *data, const void *bytes, size_t len)
 	connection->streaming = true;
 	g_byte_array_append(connection->out, bytes, (guint)len);
 	r = send_or_wait(connection);
-	if (r == -EAGAIN && connection->out->len > ADMIN_SERVER_QUEUE_MAX) {
+	if (r == -EAGAIN && connection->out->len > queue_max(connection)) {
 		log_warn("a reader of events is too far behind and is disconnected");
 		r = -EPIPE;
 	}

@@ -7,7 +7,9 @@
  *         Beyond ADMIN_SERVER_CONNECTIONS_MAX, streams included, callers wait to be let in.
  * Access: the sockets have mode 0660; whoever can open one speaks for dom0 and its qrexec.
  * Queues: a request takes 64 KiB; a reader of events for whom more than ADMIN_SERVER_QUEUE_MAX
- *         bytes wait is disconnected, and neither he nor anybody else delays the daemon.
+ *         bytes wait is disconnected, and neither he nor anybody else delays the daemon. On the
+ *         internal socket the limit is ADMIN_SERVER_INTERNAL_QUEUE_MAX: its streams begin with
+ *         everything at once, and no qube reaches it.
  */
 #ifndef QUBESD_ADMIN_SERVER_H
 #define QUBESD_ADMIN_SERVER_H
@@ -17,7 +19,8 @@
 #define ADMIN_SERVER_REQUEST_S 30
 #define ADMIN_SERVER_READING_MAX 256
 #define ADMIN_SERVER_CONNECTIONS_MAX 4096
-#define ADMIN_SERVER_QUEUE_MAX (4u << 20) /* bytes, of a stream */
+#define ADMIN_SERVER_QUEUE_MAX (4u << 20)            /* bytes, of a stream */
+#define ADMIN_SERVER_INTERNAL_QUEUE_MAX (512u << 20) /* 9999 qubes with 256 tags each */
 
 struct admin_server;
 

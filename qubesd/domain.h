@@ -113,6 +113,7 @@ bool domain_tag_load(struct domain *domain, const char *tag); /* false: was ther
 /* Tags. The array is sorted, NULL-terminated, for g_strfreev(). */
 bool domain_has_tag(const struct domain *domain, const char *tag);
 char **domain_tags(const struct domain *domain);
+guint domain_tag_count(const struct domain *domain);
 bool domain_tag_add(struct domain *domain, const char *tag);    /* false: was there already */
 bool domain_tag_remove(struct domain *domain, const char *tag); /* false: was not there */
 

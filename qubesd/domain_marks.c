@@ -289,6 +289,12 @@ domain_tag_load(struct domain *domain, const char *tag)
 	return true;
 }
 
+guint
+domain_tag_count(const struct domain *domain)
+{
+	return domain->tags->len;
+}
+
 bool
 domain_tag_add(struct domain *domain, const char *tag)
 {

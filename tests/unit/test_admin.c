@@ -298,6 +298,24 @@ adm_08_of_many_creates_of_one_name_one_wins(void **state)
 }
 
 static void
+a_qube_takes_256_tags_and_no_more(void **state)
+{
+	struct admin_fixture *fixture = *state;
+	struct domain *domain = qubes_app_find(fixture->app, "test-vm1");
+
+	while (domain_tag_count(domain) < 255) {
+		g_autofree char *tag = g_strdup_printf("t%u", domain_tag_count(domain));
+
+		assert_true(domain_tag_load(domain, tag));
+	}
+	CHECK(fixture, {"dom0", "admin.vm.tag.Set", "last", "test-vm1", "", "OK "},
+	    {"dom0", "admin.vm.tag.Set", "more", "test-vm1", "", "QubesValueError"},
+	    {"dom0", "admin.vm.tag.Set", "last", "test-vm1", "", "OK "},
+	    {"dom0", "admin.vm.tag.Remove", "last", "test-vm1", "", "OK "},
+	    {"dom0", "admin.vm.tag.Set", "more", "test-vm1", "", "OK "});
+}
+
+static void
 adm_06_creator_tags_are_dom0s_alone(void **state)
 {
 	CHECK(*state,
@@ -573,6 +591,7 @@ main(void)
 	    TEST(a_removed_qube_leaves_no_files_for_the_next_of_its_name),
 	    TEST(files_of_nobody_keep_a_name_from_being_used),
 	    TEST(adm_08_of_many_creates_of_one_name_one_wins),
+	    TEST(a_qube_takes_256_tags_and_no_more),
 	    TEST(adm_06_creator_tags_are_dom0s_alone),
 	    TEST(adm_06_bookkeeping_features_are_nobodys),
 	    TEST(features_that_mean_something_have_their_rules),

@@ -286,6 +286,55 @@ adm_14_who_does_not_read_his_events_is_disconnected_and_others_are_not(void **st
 	assert_works();
 }
 
+/* 200 qubes with 256 long tags: more than a reader of events may have waiting. */
+static void
+system_information_of_many_qubes_reaches_a_policy_daemon_that_is_slow(void **state)
+{
+	static const char request[] = "internal.SystemInfoEvents dom0 name dom0";
+	static const char end[] = "1\0\0system-info-complete\0";
+	struct rig *rig = *state;
+	struct qubes_app *app = rig->fixture->app;
+	g_autofree char *filler = g_strnfill(120, 't');
+	g_autoptr(GByteArray) heard = g_byte_array_new();
+	guint8 block[65536];
+	int reader;
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct admin_error error = {0};
+		g_autofree char *name = g_strdup_printf("many%u", i);
+		struct qubes_app_new_domain spec = {.klass = DOMAIN_APP,
+		    .name = name,
+		    .label = qubes_app_label(app, "red"),
+		    .template = qubes_app_find(app, "test-template"),
+		    .creator = qubes_app_dom0(app)};
+		struct domain *domain = qubes_app_create_domain(app, &spec, &error);
+
+		assert_non_null(domain);
+		for (unsigned t = 0; t < 255; t++) {
+			g_autofree char *tag = g_strdup_printf("%s%u", filler, t);
+
+			domain_tag_load(domain, tag);
+		}
+		event_fire(app, domain, "domain-tag-add:x", "tag", "x", NULL);
+	}
+	reader = dial("qubesd.internal.sock");
+	assert_true(put(reader, request, sizeof(request)));
+	shutdown(reader, SHUT_WR);
+	spin(200);
+	for (unsigned idle = 0; idle < 1000; idle++) {
+		ssize_t n = read(reader, block, sizeof(block));
+
+		if (n > 0) {
+			g_byte_array_append(heard, block, (guint)n);
+			idle = 0;
+		}
+		spin(2);
+	}
+	assert_true(heard->len > ADMIN_SERVER_QUEUE_MAX);
+	assert_non_null(memmem(heard->data, heard->len, end, sizeof(end)));
+	close(reader);
+}
+
 /* From here on no descriptor can be opened. Returns the limit as it was. */
 static struct rlimit
 take_away_descriptors(void)
@@ -384,6 +433,7 @@ main(void)
 	    TEST(adm_01_of_many_that_never_end_the_oldest_goes),
 	    TEST(adm_09_a_caller_who_leaves_does_not_stop_what_he_asked_for),
 	    TEST(adm_14_who_does_not_read_his_events_is_disconnected_and_others_are_not),
+	    TEST(system_information_of_many_qubes_reaches_a_policy_daemon_that_is_slow),
 	    TEST(a_lack_of_descriptors_passes_also_while_nobody_but_readers_of_events_is_there),
 	    TEST(a_second_daemon_on_the_sockets_is_refused_and_a_stale_file_is_not),
 	    TEST(after_stop_nobody_is_let_in_and_streams_end),
