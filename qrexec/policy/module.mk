@@ -9,7 +9,7 @@ policy-decider.src := $(addprefix qrexec/policy/,cache.c call_decode.c decider.c
 	gui_message.c notice_limit.c system_source.c watch.c)
 policy-decider.pkgs := glib-2.0 jansson
 
-programs += qrexec-policy-daemon qrexec-policy-exec qubes-policy
+programs += qrexec-policy-daemon qrexec-policy-exec qubes-policy qubes-policy-lint
 aliases += qrexec-policy=qrexec-policy-exec
 qrexec-policy-daemon.src := qrexec/policy/daemon_main.c qrexec/policy/server.c
 qrexec-policy-daemon.libs := policy-decider policy shared
@@ -17,6 +17,8 @@ qrexec-policy-exec.src := qrexec/policy/exec_main.c
 qrexec-policy-exec.libs := policy-decider policy shared
 qubes-policy.src := qrexec/policy/tool_main.c qrexec/policy/batch.c
 qubes-policy.libs := policy shared
+qubes-policy-lint.src := qrexec/policy/lint_main.c
+qubes-policy-lint.libs := policy shared
 
 testtools += policy_compare
 policy_compare.src := tests/corpus/policy_compare.c
