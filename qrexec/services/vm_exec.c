@@ -5,6 +5,7 @@
 #include "shared/qrexec_wire.h"
 
 #include <errno.h>
+#include <glib.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 int
 main(int argc, char **argv)
 {
-	char **command;
+	g_auto(GStrv) command = NULL;
 	int error;
 
 	if (argc != 2 || vm_exec_decode(argv[1], &command) < 0) {
