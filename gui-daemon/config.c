@@ -81,8 +81,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* --- values
- * ------------------------------------------------------------------------------------------ */
+/* --- values ------------------------------------------------------------------------------- */
 
 /* A whole number within the bounds, and nothing else. */
 static bool
@@ -172,8 +171,7 @@ set_string(char **field, const char *value)
 	*field = g_strdup(value);
 }
 
-/* --- the file
- * ------------------------------------------------------------------------------------------ */
+/* --- the file ----------------------------------------------------------------------------- */
 
 static int refuse(char **ret_error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -291,8 +289,7 @@ read_file(struct config *config)
 	return 0;
 }
 
-/* --- the command line
- * ---------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------- */
 
 /* One option. Returns false when its value is wrong. */
 static bool

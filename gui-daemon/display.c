@@ -48,8 +48,7 @@ static const char *const atom_names[DISPLAY_ATOM_COUNT] = {
 #undef X
 };
 
-/* --- what is known about the screen --------------------------------------------------------------
- */
+/* --- what is known about the screen ------------------------------------------------------- */
 
 bool
 display_parse_work_area(
@@ -298,8 +297,7 @@ display_free(struct display *display)
 	g_free(display);
 }
 
-/* --- events and replies --------------------------------------------------------------------------
- */
+/* --- events and replies ------------------------------------------------------------------- */
 
 /* Looks whether the oldest awaited reply has come. Reads nothing from the connection. */
 static bool
@@ -442,8 +440,7 @@ display_forget(struct display *display, const void *data)
 	}
 }
 
-/* --- the root window
- * ------------------------------------------------------------------------------- */
+/* --- the root window ---------------------------------------------------------------------- */
 
 static void
 tell_screen_changed(struct display *display)
@@ -554,8 +551,7 @@ display_on_event(struct display *display, const xcb_generic_event_t *event)
 	}
 }
 
-/* --- colours and cursors
- * --------------------------------------------------------------------------- */
+/* --- colours and cursors ------------------------------------------------------------------ */
 
 int
 display_parse_color(struct display *display, const char *text, uint32_t *ret_rgb)

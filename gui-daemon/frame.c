@@ -66,7 +66,7 @@ frame_init(struct frame *frame, struct display *display, const struct frame_styl
 	frame->outer = make_window(display, display->root, content, style->background,
 	    XCB_GRAVITY_NORTH_WEST, override_redirect, OUTER_EVENTS | INNER_EVENTS);
 	frame->inner = frame->outer;
-	frame->inner_mapped = true;
+	frame->inner_mapped = frame->inner_fits = true;
 	frame->inner_size = (struct rect){0, 0, content.width, content.height};
 }
 
@@ -74,6 +74,13 @@ void
 frame_fit(struct frame *frame, uint32_t outer_width, uint32_t outer_height)
 {
 	frame->inner_size = (struct rect){0, 0, outer_width, outer_height};
+}
+
+static void
+frame_show_inner(struct frame *frame, bool show)
+{
+	(void)frame;
+	(void)show;
 }
 
 #else
@@ -112,7 +119,7 @@ frame_init(struct frame *frame, struct display *display, const struct frame_styl
 	frame->inner =
 	    make_window(display, frame->outer, (struct rect){b, b, content.width, content.height},
 		style->background, XCB_GRAVITY_NORTH_WEST, false, INNER_EVENTS);
-	frame->inner_mapped = true;
+	frame->inner_mapped = frame->inner_fits = true;
 	frame->inner_size = (struct rect){0, 0, content.width, content.height};
 	make_strips(frame, style, outer);
 	xcb_map_subwindows(display->connection, frame->outer);
@@ -150,15 +157,30 @@ frame_fit(struct frame *frame, uint32_t outer_width, uint32_t outer_height)
 	    frame_content_of(frame->border, (struct rect){0, 0, outer_width, outer_height});
 
 	frame_resize_inner(frame, content.width, content.height);
-	frame_show_inner(
-	    frame, outer_width > 2 * frame->border && outer_height > 2 * frame->border);
+	frame->inner_fits = outer_width > 2 * frame->border && outer_height > 2 * frame->border;
+	frame_show_inner(frame, frame->inner_fits);
 }
 
 #endif
 
 void
+frame_map(struct frame *frame)
+{
+	frame_show_inner(frame, frame->inner_fits);
+	xcb_map_window(frame->display->connection, frame->outer);
+}
+
+void
+frame_unmap(struct frame *frame)
+{
+	frame_show_inner(frame, false);
+	xcb_unmap_window(frame->display->connection, frame->outer);
+}
+
+void
 frame_fini(struct frame *frame)
 {
+	frame_show_inner(frame, false);
 	xcb_destroy_window(frame->display->connection, frame->outer);
 }
 

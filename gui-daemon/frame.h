@@ -35,15 +35,22 @@ struct frame {
 	struct display *display; /* borrowed */
 	unsigned border;         /* pixels; 0 only in a build without frames, for tests */
 	xcb_window_t outer, inner;
-	bool inner_mapped;
-	struct rect inner_size;     /* 0, 0, width, height as last asked for */
-	unsigned configure_request; /* sequence of our last request to place the outer window */
+	bool inner_mapped, inner_fits; /* fits: the outer window has room for it */
+	struct rect inner_size;        /* 0, 0, width, height as last asked for */
+	unsigned configure_request;    /* sequence of our last request to place the outer window */
 };
 
 /* Makes the windows, the outer one unmapped. content is in root coordinates, at least 1x1. */
 void frame_init(struct frame *frame, struct display *display, const struct frame_style *style,
     struct rect content, bool override_redirect);
 void frame_fini(struct frame *frame);
+
+/*
+ * Maps and unmaps the outer window. The inner one goes first: what a window manager's frame may keep
+ * on the screen of a window that is gone is the label's colour, and no pixel of a guest.
+ */
+void frame_map(struct frame *frame);
+void frame_unmap(struct frame *frame);
 
 /* Asks for the outer window to be placed so that the content lies there. */
 void frame_place(struct frame *frame, struct rect content);

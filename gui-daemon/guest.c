@@ -22,9 +22,7 @@ struct guest_private {
 
 static void guest_connect(struct guest *guest);
 
-/* --- windows
- * -----------------------------------------------------------------------------------------------
- */
+/* --- windows ------------------------------------------------------------------------------ */
 
 struct window *
 guest_find_window(const struct guest *guest, struct guest_window id)
@@ -35,7 +33,7 @@ guest_find_window(const struct guest *guest, struct guest_window id)
 struct window *
 guest_find_by_xid(const struct guest *guest, xcb_window_t xid)
 {
-	return g_hash_table_lookup(guest->by_xid, GUINT_TO_POINTER(xid));
+	return g_hash_table_lookup(guest->context.by_xid, GUINT_TO_POINTER(xid));
 }
 
 int
@@ -49,30 +47,32 @@ guest_create_window(struct guest *guest, struct guest_window id, const struct gu
 		return -ENOSPC;
 	window = window_new(&guest->context, id, create);
 	g_hash_table_insert(guest->windows, GUINT_TO_POINTER(id.id), window);
-	g_hash_table_insert(guest->by_xid, GUINT_TO_POINTER(window->frame.outer), window);
-	g_hash_table_insert(guest->by_xid, GUINT_TO_POINTER(window->frame.inner), window);
 	if (id.id == 0)
 		painter_set_screen(guest->painter, window);
 	return 0;
 }
 
+/* Sets the owner of all windows that belong to one; NULL: they belong to none from now on. */
 static void
-forget_references(struct guest *guest, struct window *window)
+set_owner_of_dialogs(struct guest *guest, struct window *of, struct window *owner)
 {
 	GHashTableIter iter;
-	gpointer value;
+	gpointer window;
 
-	painter_forget(guest->painter, window);
-	input_forget(guest->input, window);
 	g_hash_table_iter_init(&iter, guest->windows);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct window *other = value;
-
-		if (other->transient_for == window)
-			window_set_transient_for(other, NULL);
+	while (g_hash_table_iter_next(&iter, NULL, &window)) {
+		if (((struct window *)window)->transient_for == of)
+			window_set_transient_for(window, owner);
 	}
-	g_hash_table_remove(guest->by_xid, GUINT_TO_POINTER(window->frame.outer));
-	g_hash_table_remove(guest->by_xid, GUINT_TO_POINTER(window->frame.inner));
+}
+
+static void
+on_window_renewed(void *data, struct window *window)
+{
+	struct guest *guest = data;
+
+	input_forget(guest->input, window);
+	set_owner_of_dialogs(guest, window, window);
 }
 
 void
@@ -80,7 +80,9 @@ guest_destroy_window(struct guest *guest, struct window *window)
 {
 	struct guest_window id = window->id;
 
-	forget_references(guest, window);
+	painter_forget(guest->painter, window);
+	input_forget(guest->input, window);
+	set_owner_of_dialogs(guest, window, NULL);
 	g_hash_table_remove(guest->windows, GUINT_TO_POINTER(id.id));
 	if (guest->version >= GUI_VERSION(1, 5))
 		painter_acknowledge(guest->painter, GUI_DESTROY, id);
@@ -135,8 +137,7 @@ guest_on_screen_changed(struct guest *guest)
 		window_on_screen_changed(window);
 }
 
-/* --- one session
- * ------------------------------------------------------------------------------------------- */
+/* --- one session -------------------------------------------------------------------------- */
 
 static void
 guest_end(struct guest *guest, int error)
@@ -156,7 +157,6 @@ guest_disconnect(struct guest *guest)
 	struct guest_private *private = guest->private;
 
 	guest->version = 0;
-	g_hash_table_remove_all(guest->by_xid);
 	g_hash_table_remove_all(guest->windows);
 	g_clear_pointer(&guest->painter, painter_free);
 	g_clear_pointer(&guest->input, input_free);
@@ -253,8 +253,7 @@ guest_handshake(struct guest *guest)
 	return 1;
 }
 
-/* --- reading and writing
- * ------------------------------------------------------------------------------------- */
+/* --- reading and writing ------------------------------------------------------------------ */
 
 /* Whether the agent's stream may be read: not while what it causes piles up. */
 static bool
@@ -407,9 +406,7 @@ on_outbox_wake(void *data)
 	schedule_work(data);
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------- */
 
 static void
 guest_connect(struct guest *guest)
@@ -447,7 +444,9 @@ guest_new(struct display *display, const struct config *config, const struct loo
 	guest->context.config = config;
 	guest->context.look = look;
 	guest->windows = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)window_free);
-	guest->by_xid = g_hash_table_new(NULL, NULL);
+	guest->context.by_xid = g_hash_table_new(NULL, NULL);
+	guest->context.on_renewed = on_window_renewed;
+	guest->context.data = guest;
 	guest->private = g_new0(struct guest_private, 1);
 	guest->private->events = events;
 	guest_connect(guest);
@@ -462,7 +461,7 @@ guest_free(struct guest *guest)
 	guest_disconnect(guest);
 	g_clear_handle_id(&guest->private->reconnect, g_source_remove);
 	g_hash_table_unref(guest->windows);
-	g_hash_table_unref(guest->by_xid);
+	g_hash_table_unref(guest->context.by_xid);
 	g_free(guest->private);
 	g_free(guest);
 }

@@ -61,8 +61,7 @@ input_free(struct input *input)
 	g_free(input);
 }
 
-/* --- modifiers
- * ------------------------------------------------------------------------------------------- */
+/* --- modifiers ---------------------------------------------------------------------------- */
 
 void
 input_set_modifiers(struct input *input, const uint8_t *keycodes, size_t count)
@@ -91,9 +90,7 @@ input_reload_modifiers(struct input *input)
 	    on_modifiers, input);
 }
 
-/* --- focus
- * -------------------------------------------------------------------------------------------------
- */
+/* --- focus -------------------------------------------------------------------------------- */
 
 static bool
 send_focus(struct input *input, struct guest_window window, bool in)
@@ -235,9 +232,7 @@ input_keymap(struct input *input, const uint8_t keys[31])
 	}
 }
 
-/* --- keys
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- keys --------------------------------------------------------------------------------- */
 
 /* A press the agent does not get is none, so its release will not be sent either. */
 static void
@@ -279,9 +274,7 @@ input_key(struct input *input, struct window *window, bool pressed, uint8_t keyc
 	send_press(input, window, &wire);
 }
 
-/* --- pointer
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- pointer ------------------------------------------------------------------------------ */
 
 static uint32_t
 pointer_state(const struct input *input, uint16_t state)

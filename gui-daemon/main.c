@@ -55,7 +55,7 @@ program_quit(struct program *program, int status)
 	g_main_loop_quit(program->loop);
 }
 
-/* --- callbacks ------------------------------------------------------------------------------------------------- */
+/* --- callbacks ---------------------------------------------------------------------------- */
 
 static void
 on_event(void *data, const xcb_generic_event_t *event)
@@ -130,7 +130,7 @@ on_hangup(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* --- start and end ----------------------------------------------------------------------------------------------- */
+/* --- start and end ------------------------------------------------------------------------ */
 
 static void
 set_log_level(const struct config *config)

@@ -49,3 +49,7 @@ bench_gui.src := tests/bench/bench_gui.c
 bench_gui.libs := gui_protocol vchan shared
 bench_gui.pkgs := x11 xext xtst
 $(BUILD)/tests/bench_gui: | $(BUILD)/bin/qubes-guid
+integration += gui_session
+testtools += x_locker
+x_locker.src := tests/integration/x_locker.c
+x_locker.pkgs := x11

@@ -56,8 +56,7 @@ painter_pixels(struct painter *painter)
 	return painter->pixels;
 }
 
-/* --- one window
- * ------------------------------------------------------------------------------------------ */
+/* --- one window --------------------------------------------------------------------------- */
 
 /*
  * Where the window's pixels come from: its own surface, or the part of the guest's screen that it
@@ -124,9 +123,7 @@ paint_window(struct painter *painter, struct window *window)
 	return 0;
 }
 
-/* --- passes
- * ------------------------------------------------------------------------------------------------
- */
+/* --- passes ------------------------------------------------------------------------------- */
 
 static void schedule(struct painter *painter);
 

@@ -89,8 +89,7 @@ pixels_find_surface(struct pixels *pixels, const struct gui_window_dump *dump, s
 	return surface_new(pixels->region, dump, ret);
 }
 
-/* --- the way through our own buffer --------------------------------------------------------------
- */
+/* --- the way through our own buffer ------------------------------------------------------- */
 
 static bool
 make_shared_buffer(struct pixels *pixels)

@@ -153,12 +153,3 @@ properties_set_user_time(struct window *window, xcb_timestamp_t time)
 	set_property(window, window->context->display->atoms[ATOM__NET_WM_USER_TIME],
 	    XCB_ATOM_CARDINAL, 32, 1, &time);
 }
-
-void
-properties_set_initial(struct window *window)
-{
-	struct gui_window_hints none = {0};
-
-	properties_set_title(window, "");
-	properties_set_hints(window, &none);
-}

@@ -9,8 +9,6 @@
 
 #include "gui-daemon/window.h"
 
-/* Title, hints and time before the agent has said anything. */
-void properties_set_initial(struct window *window);
 void properties_set_title(struct window *window, const char *untrusted_text);
 void properties_set_class(struct window *window, const struct gui_wmclass *wmclass);
 void properties_set_hints(struct window *window, const struct gui_window_hints *hints);

@@ -9,8 +9,7 @@ enum state_action {
 	STATE_ADD = 1,
 };
 
-/* --- from the agent
- * ------------------------------------------------------------------------------------ */
+/* --- from the agent ----------------------------------------------------------------------- */
 
 static void
 send_to_root(struct window *window, xcb_atom_t type, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
@@ -121,8 +120,7 @@ state_request(struct window *window, const struct gui_window_flags *flags)
 		request_unmapped(window, flags);
 }
 
-/* --- from the window manager
- * --------------------------------------------------------------------------- */
+/* --- from the window manager -------------------------------------------------------------- */
 
 static bool
 has_state(const xcb_atom_t *states, int count, xcb_atom_t state)

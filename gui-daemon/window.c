@@ -17,8 +17,7 @@ rect_of(const struct gui_geometry *geometry)
 	return (struct rect){geometry->x, geometry->y, geometry->width, geometry->height};
 }
 
-/* --- telling the agent
- * -------------------------------------------------------------------------------- */
+/* --- telling the agent -------------------------------------------------------------------- */
 
 static void
 send_geometry(struct window *window)
@@ -55,8 +54,7 @@ tell_mapped(struct window *window)
 	outbox_send(window->context->outbox, OUTBOX_MAY, GUI_MAP, window->id, &wire, sizeof(wire));
 }
 
-/* --- override-redirect
- * ---------------------------------------------------------------------------------- */
+/* --- override-redirect -------------------------------------------------------------------- */
 
 /* Whether a window may escape the window manager; asked for or, while mapped, as it is. */
 static bool
@@ -76,19 +74,6 @@ override_is_allowed(const struct window *window, bool requested, struct rect geo
 	return false;
 }
 
-/* The one place where the flag changes; the outer window is unmapped now. */
-static void
-set_override_redirect(struct window *window, bool value)
-{
-	uint32_t values[] = {value};
-
-	if (window->override_redirect == value)
-		return;
-	window->override_redirect = value;
-	xcb_change_window_attributes(window->context->display->connection, window->frame.outer,
-	    XCB_CW_OVERRIDE_REDIRECT, values);
-}
-
 /* Where the window may lie; managed windows are the window manager's business. */
 static struct rect
 permitted_geometry(const struct window *window, struct rect wanted)
@@ -101,9 +86,61 @@ permitted_geometry(const struct window *window, struct rect wanted)
 	    wanted, window->frame.border, display->screen, display->work_area);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------
+/* --- life --------------------------------------------------------------------------------- */
+
+/* Makes the X windows, and puts on them everything that is known. */
+static void
+make_frame(struct window *window)
+{
+	struct window_context *context = window->context;
+
+	frame_init(&window->frame, context->display, look_frame_style(context->look),
+	    window->geometry, window->override_redirect);
+	window->outer = frame_outer_of(window->frame.border, window->geometry);
+	window->parent = context->display->root;
+	look_apply(context->look, window->frame.outer, window->id.id);
+	properties_set_title(window, window->title.untrusted_text);
+	properties_set_hints(window, &window->hints);
+	g_hash_table_insert(context->by_xid, GUINT_TO_POINTER(window->frame.outer), window);
+	g_hash_table_insert(context->by_xid, GUINT_TO_POINTER(window->frame.inner), window);
+}
+
+static void
+destroy_frame(struct window *window)
+{
+	struct window_context *context = window->context;
+
+	display_forget(context->display, window);
+	g_hash_table_remove(context->by_xid, GUINT_TO_POINTER(window->frame.outer));
+	g_hash_table_remove(context->by_xid, GUINT_TO_POINTER(window->frame.inner));
+	frame_fini(&window->frame);
+}
+
+/* New X windows for an unmapped window. */
+static void
+renew_frame(struct window *window)
+{
+	destroy_frame(window);
+	make_frame(window);
+	if (window->wmclass.untrusted_class[0] != '\0')
+		properties_set_class(window, &window->wmclass);
+	properties_set_transient_for(window);
+	window_set_cursor(window, &window->cursor);
+	window->context->on_renewed(window->context->data, window);
+}
+
+/*
+ * The one place where the flag changes; the outer window is unmapped now. Requests about the old one
+ * may still wait at a window manager, which would carry them out on whatever it is by then.
  */
+static void
+set_override_redirect(struct window *window, bool value)
+{
+	if (window->override_redirect == value)
+		return;
+	window->override_redirect = value;
+	renew_frame(window);
+}
 
 struct window *
 window_new(struct window_context *context, struct guest_window id, const struct gui_create *create)
@@ -112,16 +149,12 @@ window_new(struct window_context *context, struct guest_window id, const struct 
 
 	window->context = context;
 	window->id = id;
-	window->parent = context->display->root;
+	window->cursor.is_default = true;
 	window->override_redirect =
 	    override_is_allowed(window, create->override_redirect, rect_of(&create->geometry));
 	window->frame.border = look_frame_style(context->look)->border;
 	window->geometry = permitted_geometry(window, rect_of(&create->geometry));
-	frame_init(&window->frame, context->display, look_frame_style(context->look),
-	    window->geometry, window->override_redirect);
-	window->outer = frame_outer_of(window->frame.border, window->geometry);
-	look_apply(context->look, window->frame.outer, id.id);
-	properties_set_initial(window);
+	make_frame(window);
 	if (!rect_equal(window->geometry, rect_of(&create->geometry)))
 		tell_geometry(window);
 	return window;
@@ -132,15 +165,12 @@ window_free(struct window *window)
 {
 	if (window == NULL)
 		return;
-	display_forget(window->context->display, window);
-	frame_fini(&window->frame);
+	destroy_frame(window);
 	window_set_surface(window, NULL);
 	g_free(window);
 }
 
-/* --- mapping
- * ------------------------------------------------------------------------------------------------
- */
+/* --- mapping ------------------------------------------------------------------------------ */
 
 static void
 show(struct window *window)
@@ -155,7 +185,7 @@ show(struct window *window)
 		return;
 	if (window->override_redirect)
 		xcb_configure_window(c, window->frame.outer, XCB_CONFIG_WINDOW_STACK_MODE, above);
-	xcb_map_window(c, window->frame.outer);
+	frame_map(&window->frame);
 }
 
 /* Unmaps so that a window manager lets go of the window (ICCCM 4.1.4). */
@@ -170,7 +200,7 @@ hide(struct window *window)
 	};
 
 	window->map_deferred = false;
-	xcb_unmap_window(display->connection, window->frame.outer);
+	frame_unmap(&window->frame);
 	if (!window->override_redirect)
 		xcb_send_event(display->connection, false, display->root,
 		    XCB_EVENT_MASK_SUBSTRUCTURE_NOTIFY | XCB_EVENT_MASK_SUBSTRUCTURE_REDIRECT,
@@ -200,7 +230,6 @@ window_map(struct window *window, struct window *transient_for, bool override_re
 		tell_geometry(window);
 	}
 	window->mapped = true;
-	window->ever_mapped = true;
 	show(window);
 }
 
@@ -250,7 +279,7 @@ window_on_mapped(struct window *window)
 	if (window->mapped && !window->map_deferred)
 		return;
 	if (window->map_deferred || window->context->config->invisible) {
-		xcb_unmap_window(display->connection, window->frame.outer);
+		frame_unmap(&window->frame);
 		return;
 	}
 	display_await(display,
@@ -258,9 +287,7 @@ window_on_mapped(struct window *window)
 	    on_attributes, window);
 }
 
-/* --- geometry
- * -------------------------------------------------------------------------------------------------
- */
+/* --- geometry ----------------------------------------------------------------------------- */
 
 void
 window_configure(struct window *window, const struct gui_geometry *geometry)
@@ -351,10 +378,15 @@ window_on_configured(struct window *window, struct rect outer, bool synthetic, u
 	    on_translated, window);
 }
 
+/* A manager that lets go of a window may put it anywhere, and no ConfigureNotify tells where. */
 void
-window_on_reparented(struct window *window, xcb_window_t parent)
+window_on_reparented(struct window *window, xcb_window_t parent, int32_t x, int32_t y)
 {
 	window->parent = parent;
+	window->outer.x = x;
+	window->outer.y = y;
+	if (parent == window->context->display->root && window->override_redirect)
+		accept_geometry(window, frame_content_of(window->frame.border, window->outer));
 }
 
 void
@@ -368,9 +400,7 @@ window_on_screen_changed(struct window *window)
 	tell_geometry(window);
 }
 
-/* --- the rest
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the rest ----------------------------------------------------------------------------- */
 
 void
 window_set_transient_for(struct window *window, struct window *transient_for)
@@ -382,6 +412,7 @@ window_set_transient_for(struct window *window, struct window *transient_for)
 void
 window_set_title(struct window *window, const struct gui_title *title)
 {
+	window->title = *title;
 	properties_set_title(window, title->untrusted_text);
 }
 
@@ -389,13 +420,16 @@ window_set_title(struct window *window, const struct gui_title *title)
 void
 window_set_class(struct window *window, const struct gui_wmclass *wmclass)
 {
-	if (!window->mapped)
-		properties_set_class(window, wmclass);
+	if (window->mapped)
+		return;
+	window->wmclass = *wmclass;
+	properties_set_class(window, wmclass);
 }
 
 void
 window_set_hints(struct window *window, const struct gui_window_hints *hints)
 {
+	window->hints = *hints;
 	properties_set_hints(window, hints);
 }
 
@@ -405,6 +439,7 @@ window_set_cursor(struct window *window, const struct gui_cursor *cursor)
 	struct display *display = window->context->display;
 	uint32_t values[] = {cursor->is_default ? 0 : display_cursor(display, cursor->glyph)};
 
+	window->cursor = *cursor;
 	xcb_change_window_attributes(
 	    display->connection, window->frame.inner, XCB_CW_CURSOR, values);
 }

@@ -7,8 +7,9 @@
  *         further changes of the desktop wait. When nothing is pending the agent's CONFIGURE is a
  *         request.
  * Flags:  override_redirect here, in the X attribute and in the window manager's eyes never differ:
- *         the attribute is set while the window is unmapped only, and nothing the agent says about
- *         a mapped window sets it.
+ *         it changes while the window is unmapped only, nothing the agent says about a mapped
+ *         window sets it, and the window gets new X windows for it: no manager ever knows one
+ *         window by two natures.
  * Trust:  what the agent chose has passed the decoders; what the window manager says is checked
  *         here, at every event.
  * Source: docs/gui-protocol.md, docs/frame.md.
@@ -24,13 +25,18 @@
 #include "gui-daemon/surface.h"
 #include "shared/gui_decode.h"
 
+struct window;
+
 /* What windows need of the program around them; all borrowed. */
 struct window_context {
 	struct display *display;
 	const struct config *config;
 	const struct look *look;
 	struct outbox *outbox;
-	size_t pages;              /* of all surfaces */
+	GHashTable *by_xid; /* outer and inner X windows -> struct window; kept by window.c */
+	void (*on_renewed)(void *data, struct window *window); /* it has new X windows */
+	void *data;                                            /* of on_renewed */
+	size_t pages;                                          /* of all surfaces */
 	bool screen_is_locked;     /* a locker is there: nothing of a qube is mapped */
 	bool told_about_too_large; /* the 90 % rule was logged once */
 };
@@ -43,9 +49,12 @@ struct window {
 	bool override_redirect;
 	bool mapped;       /* by the agent's word */
 	bool map_deferred; /* mapped, but the screen is locked */
-	bool ever_mapped;
 	bool configure_pending;
-	bool fullscreen_emulated;     /* shown maximised, reported as full screen */
+	bool fullscreen_emulated; /* shown maximised, reported as full screen */
+	struct gui_title title;   /* what the agent said last, for new X windows */
+	struct gui_wmclass wmclass;
+	struct gui_window_hints hints;
+	struct gui_cursor cursor;
 	uint32_t reported_flags;      /* GUI_FLAG_* the agent knows of */
 	struct window *transient_for; /* borrowed from the guest; NULL: none */
 	xcb_window_t parent;          /* the window manager's frame, or the root */
@@ -57,11 +66,10 @@ struct window {
 
 struct window *window_new(
     struct window_context *context, struct guest_window id, const struct gui_create *create);
-/* transient_for of other windows that point here is the caller's to clear. */
+/* transient_for of other windows that point here is the caller's to clear first. */
 void window_free(struct window *window); /* NULL is fine */
 
-/* --- what the agent asks for
- * ----------------------------------------------------------------------- */
+/* --- what the agent asks for -------------------------------------------------------------- */
 
 /* Ignored when mapped. transient_for NULL: none; the caller has made sure that it makes no circle.
  */
@@ -77,13 +85,12 @@ void window_set_cursor(struct window *window, const struct gui_cursor *cursor);
 /* Takes over the surface (NULL: none); the one before is gone. */
 void window_set_surface(struct window *window, struct surface *surface);
 
-/* --- what happens on the desktop
- * -------------------------------------------------------------------- */
+/* --- what happens on the desktop ---------------------------------------------------------- */
 
 /* ConfigureNotify of the outer window; sequence is the event's. */
 void window_on_configured(
     struct window *window, struct rect outer, bool synthetic, unsigned sequence);
-void window_on_reparented(struct window *window, xcb_window_t parent);
+void window_on_reparented(struct window *window, xcb_window_t parent, int32_t x, int32_t y);
 /* Somebody mapped the outer window; only the agent and, for managed windows, the manager may. */
 void window_on_mapped(struct window *window);
 /* The screen was locked or unlocked: maps what waited. */

@@ -16,7 +16,7 @@ struct event_type {
 	event_func handler;
 };
 
-/* --- input --------------------------------------------------------------------------------------------------- */
+/* --- input -------------------------------------------------------------------------------- */
 
 static xcb_window_t
 window_of_input(const xcb_generic_event_t *event)
@@ -122,7 +122,7 @@ on_mapping(struct guest *guest, struct window *window, const xcb_generic_event_t
 	input_reload_modifiers(guest->input);
 }
 
-/* --- pixels and geometry ---------------------------------------------------------------------------------- */
+/* --- pixels and geometry ------------------------------------------------------------------ */
 
 static xcb_window_t
 window_of_expose(const xcb_generic_event_t *event)
@@ -182,10 +182,10 @@ on_reparent(struct guest *guest, struct window *window, const xcb_generic_event_
 
 	(void)guest;
 	if (e->window == window->frame.outer)
-		window_on_reparented(window, e->parent);
+		window_on_reparented(window, e->parent, e->x, e->y);
 }
 
-/* --- the window manager -------------------------------------------------------------------------------------- */
+/* --- the window manager ------------------------------------------------------------------- */
 
 static xcb_window_t
 window_of_property(const xcb_generic_event_t *event)
@@ -234,7 +234,7 @@ on_client_message(struct guest *guest, struct window *window, const xcb_generic_
 		answer_ping(display, e);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct event_type event_types[] = {

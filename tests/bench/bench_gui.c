@@ -72,7 +72,7 @@ die(const char *what)
 	exit(1);
 }
 
-/* --- processes ------------------------------------------------------------------------------------------ */
+/* --- processes ---------------------------------------------------------------------------- */
 
 static pid_t
 start(char *const argv[], int pass_fd)
@@ -143,7 +143,7 @@ cpu_ms(pid_t pid)
 	return (double)(user + system) * 1000 / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* --- the agent ------------------------------------------------------------------------------------------- */
+/* --- the agent ---------------------------------------------------------------------------- */
 
 static void
 send_bytes(struct bench *bench, const void *bytes, size_t len)
@@ -257,7 +257,7 @@ finish_handshake(struct bench *bench)
 	}
 }
 
-/* --- the two windows ---------------------------------------------------------------------------------- */
+/* --- the two windows ---------------------------------------------------------------------- */
 
 static void
 show_qube_window(struct bench *bench)
@@ -299,7 +299,7 @@ show_bare_window(struct bench *bench)
 	memset(bench->image->data, 0, (size_t)WIDTH * HEIGHT * 4);
 }
 
-/* --- measuring ------------------------------------------------------------------------------------------- */
+/* --- measuring ---------------------------------------------------------------------------- */
 
 static void
 fill(uint32_t *pixels, uint32_t color, unsigned width, unsigned height)

@@ -15,7 +15,8 @@
  *   title W TEXT        class W CLASS NAME          flags W SET UNSET     cursor W ID
  *   hints W FLAGS MINW MINH MAXW MAXH INCW INCH BASEW BASEH
  *   message TYPE W [HEX]   any message              raw HEX   any bytes
- *   answer on|off       whether CONFIGURE is answered with the same, as agents do (on)
+ *   answer on|off       whether CONFIGURE of a window that is there is answered with the same, as
+ *                       agents do (on)
  *   reading on|off      whether the daemon is listened to (on)
  *   expect NAME [W]     waits until such a message has come that no expect has taken yet, 5 s
  *   gone                waits until the daemon has left, 5 s
@@ -48,12 +49,13 @@ struct agent {
 	bool gone;
 	bool answer;
 	uint8_t *region;
+	GHashTable *windows; /* ids that were created and not destroyed */
 	GPtrArray *received; /* char *, lines that no expect has taken */
 	GMainLoop *loop;
 	int status;
 };
 
-/* --- out ----------------------------------------------------------------------------------------------- */
+/* --- out ---------------------------------------------------------------------------------- */
 
 static void
 send_bytes(struct agent *agent, const void *bytes, size_t len)
@@ -79,11 +81,15 @@ send_message(struct agent *agent, uint32_t type, uint32_t window, const void *bo
 {
 	struct gui_wire_header header = {type, window, (uint32_t)len};
 
+	if (type == GUI_CREATE)
+		g_hash_table_add(agent->windows, GUINT_TO_POINTER(window));
+	else if (type == GUI_DESTROY)
+		g_hash_table_remove(agent->windows, GUINT_TO_POINTER(window));
 	send_bytes(agent, &header, sizeof(header));
 	send_bytes(agent, body, len);
 }
 
-/* --- in ------------------------------------------------------------------------------------------------ */
+/* --- in ----------------------------------------------------------------------------------- */
 
 static char *
 describe(const struct gui_packet *packet)
@@ -123,7 +129,8 @@ static void
 on_packet(struct agent *agent, const struct gui_packet *packet)
 {
 	report(agent, describe(packet));
-	if (packet->type == GUI_CONFIGURE && agent->answer)
+	if (packet->type == GUI_CONFIGURE && agent->answer &&
+	    g_hash_table_contains(agent->windows, GUINT_TO_POINTER(packet->window.id)))
 		send_message(agent, GUI_CONFIGURE, packet->window.id, packet->untrusted_body.raw,
 		    packet->untrusted_body.len);
 }
@@ -198,7 +205,7 @@ agent_connect(struct agent *agent)
 	send_bytes(agent, &agent->version, sizeof(agent->version));
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------ */
 
 static gboolean
 on_timeout(gpointer data)
@@ -266,7 +273,7 @@ expect_gone(struct agent *agent)
 	g_source_remove(timer);
 }
 
-/* --- commands ------------------------------------------------------------------------------------------ */
+/* --- commands ----------------------------------------------------------------------------- */
 
 struct words {
 	unsigned count;
@@ -434,6 +441,7 @@ do_reconnect(struct agent *agent, const struct words *words)
 {
 	(void)words;
 	agent_disconnect(agent);
+	g_hash_table_remove_all(agent->windows);
 	agent_connect(agent);
 	expect(agent, "connected");
 }
@@ -524,7 +532,7 @@ run_line(struct agent *agent, char *line)
 	agent->status = 1;
 }
 
-/* --- the script ----------------------------------------------------------------------------------------- */
+/* --- the script --------------------------------------------------------------------------- */
 
 static gboolean
 on_stdin(GIOChannel *channel, GIOCondition condition, gpointer data)
@@ -575,6 +583,7 @@ main(int argc, char **argv)
 	if (argc > 3)
 		agent.version = (uint32_t)strtoul(argv[3], NULL, 16);
 	make_region(&agent, argv[2], argv[1]);
+	agent.windows = g_hash_table_new(NULL, NULL);
 	agent.received = g_ptr_array_new_with_free_func(g_free);
 	agent.loop = g_main_loop_new(NULL, FALSE);
 	agent_connect(&agent);

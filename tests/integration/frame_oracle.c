@@ -12,6 +12,10 @@
  *            thick unless something cuts it off, or another label; or what cuts it off: a window
  *            above, the edge of the screen, the edge of a window manager's frame
  *   screen   an override-redirect window of a qube is wholly on the screen, or wholly off it
+ * A window manager's frame whose background is "none" keeps the picture of a window that shrank in
+ * it or left it, until the manager draws. Nobody but the manager draws there, so such pixels do not
+ * count.
+ *
  * A picture is taken at every change of the screen and sixty times a second. With -s it also serves
  * as display NUMBER for one client, and takes a picture after every request of that client.
  *
@@ -85,7 +89,7 @@ struct oracle {
 	char *found; /* the violation of this grab; NULL: none */
 };
 
-/* --- the tree of windows ------------------------------------------------------------------------------- */
+/* --- the tree of windows ------------------------------------------------------------------ */
 
 static int
 qube_of_window(struct oracle *oracle, Window window)
@@ -157,7 +161,7 @@ walk(struct oracle *oracle, Window window, int parent_x, int parent_y, struct cl
 	XFree(children);
 }
 
-/* --- the rules ------------------------------------------------------------------------------------------- */
+/* --- the rules ---------------------------------------------------------------------------- */
 
 static void G_GNUC_PRINTF(2, 3) violation(struct oracle *oracle, const char *format, ...)
 {
@@ -214,6 +218,14 @@ in_ring(const struct oracle *oracle, const struct seen *seen, int x, int y)
 	       y >= seen->y + seen->height - b;
 }
 
+static bool
+is_of_manager(const struct oracle *oracle, int x, int y)
+{
+	unsigned owner = owner_at(oracle, x, y);
+
+	return owner != 0 && oracle->seen[owner].qube < 0;
+}
+
 static void
 check_place(struct oracle *oracle, int x, int y)
 {
@@ -225,7 +237,7 @@ check_place(struct oracle *oracle, int x, int y)
 	    color != oracle->qubes[seen->qube].label)
 		violation(oracle, "ring: %d,%d of %s is %06x", x, y, oracle->qubes[seen->qube].name,
 		    color);
-	else if (palette >= 0 && seen->qube != palette)
+	else if (palette >= 0 && seen->qube != palette && !is_of_manager(oracle, x, y))
 		violation(oracle, "inside: %d,%d has a colour of %s and is none of its windows", x,
 		    y, oracle->qubes[palette].name);
 }
@@ -283,6 +295,8 @@ check_pixels(struct oracle *oracle)
 			if (qube < 0)
 				continue;
 			palette_pixels++;
+			if (is_of_manager(oracle, x, y))
+				continue;
 			check_outline(oracle, x, y, 1, 0, qube);
 			check_outline(oracle, x, y, -1, 0, qube);
 			check_outline(oracle, x, y, 0, 1, qube);
@@ -309,7 +323,7 @@ check_on_screen(struct oracle *oracle)
 	}
 }
 
-/* --- looking --------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------ */
 
 static void
 take_tree(struct oracle *oracle)
@@ -339,12 +353,13 @@ tree_has_changed(struct oracle *oracle)
 static bool
 try_to_look(struct oracle *oracle)
 {
-	XImage *image = XGetImage(oracle->display, oracle->root, 0, 0, (unsigned)oracle->width,
-	    (unsigned)oracle->height, AllPlanes, ZPixmap);
+	XImage *image;
 
+	take_tree(oracle);
+	image = XGetImage(oracle->display, oracle->root, 0, 0, (unsigned)oracle->width,
+	    (unsigned)oracle->height, AllPlanes, ZPixmap);
 	if (image == NULL)
 		return true;
-	take_tree(oracle);
 	oracle->pixels = (const uint32_t *)image->data;
 	check_pixels(oracle);
 	check_on_screen(oracle);
@@ -511,7 +526,7 @@ run(struct oracle *oracle)
 	}
 }
 
-/* --- start ------------------------------------------------------------------------------------------------ */
+/* --- start -------------------------------------------------------------------------------- */
 
 static bool
 parse_qube(const char *text, struct qube *qube)

@@ -6,7 +6,8 @@
 #   gui_sync NAME                  waits until the agent has done them
 #   gui_log NAME                   what the daemon sent, and gui_guid_log NAME what it logged
 #   gui_settle                     waits until the daemons and the X server have nothing to do
-# gui_guid_display is the display that daemons started from then on use, if it is another one.
+# For what is started from then on: gui_guid_display, another display for daemons; gui_guid_options,
+# more options of theirs; gui_x_options, of the X server.
 #   gui_end_qube NAME, gui_end     ends; gui_end runs by itself at the end of the script
 # Every process has a session of its own and is ended by that.
 
@@ -48,7 +49,7 @@ gui_desktop() {
 	local number fifo=$gui_scratch/display
 	rm -f "$fifo"
 	mkfifo "$fifo"
-	setsid Xvfb -displayfd 7 -screen 0 "${2:-640x480}x24" -noreset -nolisten tcp -extension GLX \
+	setsid Xvfb -displayfd 7 -screen 0 "${2:-640x480}x24" -noreset -nolisten tcp -extension GLX ${gui_x_options-} \
 		7>"$fifo" >"$gui_scratch/xvfb.log" 2>&1 </dev/null &
 	gui_pids+=($!)
 	gui_x=$!
@@ -81,7 +82,7 @@ gui_qube() { # name domid colour background [guid]
 }
 
 gui_start_guid() { # name domid colour guid
-	DISPLAY=${gui_guid_display:-$DISPLAY} setsid "$4" -f -d "$2" -N "$1" -c "$3" -C "$gui_scratch/$1.conf" --border-width 4 \
+	DISPLAY=${gui_guid_display:-$DISPLAY} setsid "$4" -f -d "$2" -N "$1" -c "$3" -C "$gui_scratch/$1.conf" --border-width 4 ${gui_guid_options-} \
 		>>"$gui_scratch/$1.guid" 2>&1 </dev/null &
 	gui_guid[$1]=$!
 }

@@ -102,7 +102,7 @@ accept_client(struct x_stepper *stepper)
 		disconnect(stepper);
 }
 
-/* --- requests ---------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------- */
 
 /* Bytes of the first message in pending, 0 when not even that is known. */
 static size_t

@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <string.h>
 
-/* --- helpers ------------------------------------------------------------------------------------- */
+/* --- helpers ------------------------------------------------------------------------------ */
 
 #define BODY(...) ((uint32_t[]){__VA_ARGS__}), sizeof((uint32_t[]){__VA_ARGS__})
 
@@ -70,7 +70,7 @@ verdict(uint32_t version, uint32_t type, uint32_t len)
 	return r;
 }
 
-/* --- the reader ------------------------------------------------------------------------------------ */
+/* --- the reader --------------------------------------------------------------------------- */
 
 static void
 message_is_whole_only_with_its_last_byte(void **state)
@@ -264,7 +264,7 @@ every_message_has_a_name_and_nothing_else_has(void **state)
 		    type >= GUI_KEYPRESS && type <= GUI_WINDOW_DUMP_ACK);
 }
 
-/* --- handshake ---------------------------------------------------------------------------------------- */
+/* --- handshake ---------------------------------------------------------------------------- */
 
 static void
 agent_version_is_negotiated_down(void **state)
@@ -325,7 +325,7 @@ screen_size_is_clamped(void **state)
 	assert_int_equal(gui_decode_xconf(body(BODY(0, 0, 0)), &xconf), -EPROTO);
 }
 
-/* --- geometry --------------------------------------------------------------------------------------------- */
+/* --- geometry ----------------------------------------------------------------------------- */
 
 static void
 bdr_07_create_clamps_what_is_out_of_range(void **state)
@@ -438,7 +438,7 @@ every_decoder_refuses_a_body_of_another_length(void **state)
 #undef REFUSES
 }
 
-/* --- pixels --------------------------------------------------------------------------------------------- */
+/* --- pixels ------------------------------------------------------------------------------- */
 
 static void
 shm_07_damage_is_clipped(void **state)
@@ -539,7 +539,7 @@ shm_02_window_dump_refuses_sizes_that_overflow(void **state)
 	assert_int_equal(decode_dump(0, 1, 1, 1, 1, &dump), -EPROTO);
 }
 
-/* --- text, hints, flags ---------------------------------------------------------------------------------- */
+/* --- text, hints, flags ------------------------------------------------------------------- */
 
 static void
 bdr_26_title_without_an_end_is_cut(void **state)
@@ -646,7 +646,7 @@ bdr_30_only_shapes_of_the_cursor_font_pass(void **state)
 	assert_int_equal(gui_decode_cursor(body(BODY(0xffffffff)), &cursor), -ENOMSG);
 }
 
-/* --- input -------------------------------------------------------------------------------------------------- */
+/* --- input -------------------------------------------------------------------------------- */
 
 static void
 key_is_a_press_or_a_release_of_a_keycode(void **state)

@@ -178,7 +178,7 @@ eleventh_property_is_one_too_many(void **state)
 	refuses(argv);
 }
 
-/* --- the file ---------------------------------------------------------------------------------------- */
+/* --- the file ----------------------------------------------------------------------------- */
 
 static int
 read_text(const char *text, struct config **ret)

@@ -17,7 +17,7 @@ assert_rect(struct rect got, struct rect wanted)
 	assert_int_equal(got.height, wanted.height);
 }
 
-/* --- rectangles and damage ------------------------------------------------------------------------ */
+/* --- rectangles and damage ---------------------------------------------------------------- */
 
 static void
 rectangles_that_touch_do_not_meet(void **state)
@@ -87,7 +87,7 @@ neighbouring_damage_is_joined(void **state)
 	assert_int_equal(damage.count, 0);
 }
 
-/* --- frame ------------------------------------------------------------------------------------------- */
+/* --- frame -------------------------------------------------------------------------------- */
 
 static void
 outer_window_grows_outwards(void **state)
@@ -108,7 +108,7 @@ bdr_06_content_is_at_least_one_pixel(void **state)
 	assert_rect(frame_content_of(4, RECT(0, 0, 10, 8)), RECT(4, 4, 2, 1));
 }
 
-/* --- placement ---------------------------------------------------------------------------------------- */
+/* --- placement ---------------------------------------------------------------------------- */
 
 static const struct rect screen = {0, 0, 1000, 800};
 static const struct rect work = {0, 30, 1000, 770};
@@ -163,7 +163,7 @@ bdr_12_ninety_percent_of_the_work_area_is_the_limit(void **state)
 	assert_false(placement_is_too_large(RECT(0, 0, 1, 1), work));
 }
 
-/* --- what other clients say about the screen --------------------------------------------------------- */
+/* --- what other clients say about the screen ---------------------------------------------- */
 
 static void
 bdr_39_work_area_of_nonsense_is_ignored(void **state)

@@ -155,7 +155,7 @@ key(struct desk *desk, bool pressed, uint8_t code)
 	input_key(desk->input, &desk->one, pressed, code, 0, 0, 0);
 }
 
-/* --- focus and keys ------------------------------------------------------------------------------------- */
+/* --- focus and keys ----------------------------------------------------------------------- */
 
 static void
 focus_comes_with_modifiers_and_without_other_keys(void **state)
@@ -285,7 +285,7 @@ destroyed_window_takes_its_focus_along(void **state)
 	assert_received(desk, "0:keys 1:in 1:+38 1:+b1 0:keys 1:out");
 }
 
-/* --- pointer ------------------------------------------------------------------------------------------- */
+/* --- pointer ------------------------------------------------------------------------------ */
 
 static void
 motion_without_focus_shows_no_modifiers(void **state)
@@ -326,7 +326,7 @@ key_held_while_the_pointer_leaves_is_up_where_keys_follow_it(void **state)
 	assert_received(desk, "1:+38 1:leave 0:keys");
 }
 
-/* --- an agent that does not read -------------------------------------------------------------------- */
+/* --- an agent that does not read ---------------------------------------------------------- */
 
 static void
 inp_05_input_beyond_the_bound_is_dropped_in_pairs(void **state)
