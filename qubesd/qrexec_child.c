@@ -296,6 +296,33 @@ spawn(struct qrexec_child *child)
 	return ok;
 }
 
+static void
+on_reaped(GPid pid, gint status, gpointer data)
+{
+	(void)pid;
+	(void)status;
+	(void)data;
+}
+
+/* Starts it and returns what tells of its end, or -1. What cannot be watched is not left running. */
+static int
+spawn_watched(struct qrexec_child *child)
+{
+	int fd = -1;
+
+	if (!spawn(child))
+		return -1;
+	if (process_id_get(child->child, &child->process) == 0)
+		fd = (int)syscall(SYS_pidfd_open, child->child, 0);
+	if (fd < 0) {
+		log_error("%s: its qrexec-daemon cannot be watched", child->name);
+		kill(child->child, SIGKILL);
+		g_child_watch_add(child->child, on_reaped, NULL);
+		child->child = 0;
+	}
+	return fd;
+}
+
 static gboolean
 on_spawn_failed(gpointer data)
 {
@@ -309,11 +336,10 @@ on_spawn_failed(gpointer data)
 static void
 start(struct qrexec_child *child)
 {
-	int fd = -1;
+	int fd;
 
 	remove_files(child);
-	if (spawn(child) && process_id_get(child->child, &child->process) == 0)
-		fd = (int)syscall(SYS_pidfd_open, child->child, 0);
+	fd = spawn_watched(child);
 	if (fd < 0 && child->connected != NULL) {
 		child->restart = g_idle_add(on_spawn_failed, child);
 		return;
@@ -380,14 +406,6 @@ child_free(struct qrexec_child *child)
 	g_free(child->user);
 	g_free(child->vchan);
 	g_free(child);
-}
-
-static void
-on_reaped(GPid pid, gint status, gpointer data)
-{
-	(void)pid;
-	(void)status;
-	(void)data;
 }
 
 void
