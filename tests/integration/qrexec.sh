@@ -38,6 +38,7 @@ qrexec_begin() {
 qrexec_end() {
 	local status=$?
 	trap - EXIT
+	[ -e "$scratch/pids" ] && mapfile -t -O "${#pids[@]}" pids <"$scratch/pids"
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
 	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null; done
 	[ -n "${KEEP-}" ] || rm -rf "$scratch"
