@@ -18,3 +18,7 @@ test_unix_socket.pkgs := cmocka
 test_admin_client.src := tests/unit/test_admin_client.c
 test_admin_client.libs := shared
 test_admin_client.pkgs := cmocka
+
+tests += test_rate
+test_rate.src := tests/unit/test_rate.c
+test_rate.pkgs := cmocka
