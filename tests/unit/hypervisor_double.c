@@ -82,16 +82,23 @@ called(struct hypervisor *hypervisor, const char *what, const char *uuid, hyperv
 	hypervisor_double.data = data;
 }
 
+static void
+replace(char **text, const char *by)
+{
+	g_free(*text);
+	*text = g_strdup(by);
+}
+
 void
 hypervisor_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
     hypervisor_done done, void *data)
 {
 	struct hypervisor_double *d = &hypervisor_double;
 
-	d->name = g_strdup(qube->name);
-	d->private_dir = g_strdup(qube->private_dir);
-	d->private_source = g_strdup(qube->private_source);
-	d->template_name = g_strdup(qube->template_name);
+	replace(&d->name, qube->name);
+	replace(&d->private_dir, qube->private_dir);
+	replace(&d->private_source, qube->private_source);
+	replace(&d->template_name, qube->template_name);
 	d->private_keep = qube->private_keep;
 	d->gui_domain = qube->gui_domain;
 	called(hypervisor, "start", qube->uuid, done, data);
