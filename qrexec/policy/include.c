@@ -1,18 +1,15 @@
 #include "qrexec/policy/include.h"
 
 #include "qrexec/policy/parse.h"
+#include "qrexec/policy/policy_file.h"
 #include "shared/paths.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define READ_ATTEMPTS 3
 #define POLICY_SUFFIX ".policy"
 
 /* A file being read, and the line that asked for it. On the stack, innermost first. */
@@ -166,121 +163,7 @@ note_folder_of(struct loader *loader, const char *path)
 		g_hash_table_add(loader->notes->folders, g_path_get_dirname(link_target));
 }
 
-/* --- reading bytes -------------------------------------------------------------------------- */
-
-static bool
-same_state(const struct stat *a, const struct stat *b)
-{
-	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
-/* Reads the whole of fd. Returns 0, -EAGAIN when the file changed meanwhile, or the error. */
-static int
-read_descriptor(int fd, struct stat *ret_state, GByteArray *bytes)
-{
-	struct stat before, after;
-	size_t got = 0;
-
-	if (fstat(fd, &before) < 0)
-		return -errno;
-	if (!S_ISREG(before.st_mode))
-		return -EMEDIUMTYPE;
-	if (before.st_size > POLICY_FILE_MAX)
-		return -EFBIG;
-	g_byte_array_set_size(bytes, (guint)before.st_size);
-	while (got < bytes->len) {
-		ssize_t n = read(fd, bytes->data + got, bytes->len - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EAGAIN; /* it has become shorter */
-		got += (size_t)n;
-	}
-	if (fstat(fd, &after) < 0)
-		return -errno;
-	if (!same_state(&before, &after))
-		return -EAGAIN;
-	*ret_state = after;
-	return 0;
-}
-
-/* Opened without waiting: a FIFO in the place of a file must not hold us up. */
-static int
-read_file(const char *path, struct stat *ret_state, GByteArray *bytes)
-{
-	int r = -EAGAIN;
-
-	for (int i = 0; i < READ_ATTEMPTS && r == -EAGAIN; i++) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-		if (fd < 0)
-			return -errno;
-		r = read_descriptor(fd, ret_state, bytes);
-		close(fd);
-	}
-	return r;
-}
-
-static const char *
-read_error_text(int r)
-{
-	switch (r) {
-	case -EMEDIUMTYPE:
-		return "not a regular file";
-	case -EFBIG:
-		return "longer than 1048576 bytes";
-	case -EAGAIN:
-		return "changes while it is read";
-	default:
-		return g_strerror(-r);
-	}
-}
-
 /* --- folders -------------------------------------------------------------------------------- */
-
-/*
- * The regular files of a folder for which wanted() says yes, in no order. Returns their names, to
- * be freed, or NULL with *ret_error a negative errno.
- */
-static GPtrArray *
-list_folder(const char *path, bool (*wanted)(const char *name), int *ret_error)
-{
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int r = 0;
-
-	if (dir == NULL) {
-		*ret_error = -errno;
-		return NULL;
-	}
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		struct stat state;
-
-		if (entry->d_name[0] == '.' || !wanted(entry->d_name))
-			continue;
-		if (fstatat(dirfd(dir), entry->d_name, &state, 0) < 0) {
-			if (errno == ENOENT) /* a dangling link */
-				continue;
-			break;
-		}
-		if (S_ISREG(state.st_mode))
-			g_ptr_array_add(names, g_strdup(entry->d_name));
-	}
-	if (entry != NULL || errno != 0)
-		r = -errno;
-	closedir(dir);
-	if (r < 0) {
-		*ret_error = r;
-		return NULL;
-	}
-	return g_steal_pointer(&names);
-}
 
 static bool
 has_policy_suffix(const char *name)
@@ -300,11 +183,11 @@ compare_names(gconstpointer a, gconstpointer b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The ".policy" files of a folder. As list_folder(), and refuses bad names. */
+/* The ".policy" files of a folder. As policy_file_list(), and refuses bad names. */
 static GPtrArray *
 list_policy_files(struct loader *loader, const char *path, int *ret_error)
 {
-	g_autoptr(GPtrArray) names = list_folder(path, has_policy_suffix, ret_error);
+	g_autoptr(GPtrArray) names = policy_file_list(path, has_policy_suffix, ret_error);
 
 	note_folder(loader, path);
 	if (names == NULL)
@@ -508,7 +391,7 @@ on_compat(struct loader *loader, const struct frame *frame, const struct reading
 	    g_strdup_printf("%s:%u: the old policy folder %s is still in use", frame->file,
 		frame->line, folder));
 	note_folder(loader, folder);
-	names = list_folder(folder, is_legacy_name, &r);
+	names = policy_file_list(folder, is_legacy_name, &r);
 	if (names == NULL)
 		return refuse_file(loader, r, frame, folder, g_strerror(-r));
 	g_ptr_array_sort(names, compare_legacy_names);
@@ -611,9 +494,9 @@ load_file(struct loader *loader, const struct frame *parent, const char *path,
 	if (++loader->files > POLICY_TOTAL_FILES)
 		return refuse_file(loader, -E2BIG, parent, path, "too many files");
 	note_folder_of(loader, path);
-	r = read_file(path, &state, bytes);
+	r = policy_file_read(path, &state, bytes);
 	if (r < 0)
-		return refuse_file(loader, r, parent, path, read_error_text(r));
+		return refuse_file(loader, r, parent, path, policy_file_error_text(r));
 	loader->bytes += bytes->len;
 	if (loader->bytes > POLICY_TOTAL_BYTES)
 		return refuse_file(loader, -E2BIG, parent, path, "too many bytes in all files");

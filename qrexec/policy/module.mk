@@ -1,6 +1,7 @@
 # The language: pure but for reading files.
 libs += policy
-policy.src := $(addprefix qrexec/policy/,eval.c include.c index.c parse.c system_info.c token.c)
+policy.src := $(addprefix qrexec/policy/,choices.c decision.c eval.c include.c index.c match.c parse.c \
+	policy_file.c route.c subject.c system_info.c token.c)
 policy.pkgs := glib-2.0 jansson
 
 # What the daemon and the fallback program share.
