@@ -4,3 +4,7 @@ windows_of.pkgs := xcb
 sockcat.src := tests/integration/sockcat.c
 
 integration += bad_input first_light make_run
+
+testtools += hostile
+hostile.src := tests/integration/hostile.c
+integration += hostile_qube
