@@ -21,6 +21,7 @@
 #define DESCRIPTORS_WANTED 16384
 
 struct options {
+	gboolean debug;
 	char **policy_paths;
 	char *sockets[SERVER_SOCKETS];
 };
@@ -29,6 +30,7 @@ static bool
 parse_options(int argc, char **argv, struct options *options)
 {
 	const GOptionEntry entries[] = {
+	    {"debug", 0, 0, G_OPTION_ARG_NONE, &options->debug, "Log evaluations as well", NULL},
 	    {"policy-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->policy_paths,
 		"Read policy from DIR; may be repeated, the first one wins", "DIR"},
 	    {"socket-path", 0, 0, G_OPTION_ARG_FILENAME, &options->sockets[SERVER_POLICY],
@@ -156,6 +158,7 @@ main(int argc, char **argv)
 	log_set_limit(false); /* the decider limits each source by itself */
 	if (!parse_options(argc, argv, &options))
 		return 2;
+	log_set_debug(options.debug);
 	options_set_defaults(&options);
 	prepare_process();
 	ok = run(&options);

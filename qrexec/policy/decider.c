@@ -174,6 +174,15 @@ describe(const struct decision *decision)
 	    call->target[0] != '\0' ? call->target : "@default");
 }
 
+typedef void (*log_function)(const char *, ...) __attribute__((format(printf, 1, 2)));
+
+/* Evaluations decide nothing, and there may be one for each event that a qube listens to. */
+static log_function
+log_decision(const struct decision *decision)
+{
+	return decision->call.just_evaluate ? log_debug : log_info;
+}
+
 static double
 elapsed_ms(const struct decision *decision)
 {
@@ -185,7 +194,9 @@ log_warnings(const struct decision *decision, const struct policy_decision *resu
 {
 	g_autofree char *what = describe(decision);
 
-	for (guint i = 0; result->warnings != NULL && i < result->warnings->len; i++)
+	if (result->warnings == NULL || decision->call.just_evaluate)
+		return;
+	for (guint i = 0; i < result->warnings->len; i++)
 		log_warn("%s: %s", what, (const char *)g_ptr_array_index(result->warnings, i));
 }
 
@@ -216,11 +227,11 @@ log_denial(struct decision *decision, const struct policy_decision *result, bool
 {
 	g_autofree char *what = NULL;
 
-	if (!admit_line(decision->decider, decision->call.source))
+	if (!decision->call.just_evaluate && !admit_line(decision->decider, decision->call.source))
 		return;
 	what = describe(decision);
 	log_warnings(decision, result);
-	(failed ? log_error : log_info)("%s: %s%s (%.3f ms)", what,
+	(failed ? log_error : log_decision(decision))("%s: %s%s (%.3f ms)", what,
 	    failed ? "" : "denied: ", result->reason, elapsed_ms(decision));
 }
 
@@ -244,7 +255,7 @@ end_allowed(struct decision *decision, const struct policy_decision *result, con
 	g_autofree char *what = describe(decision);
 
 	log_warnings(decision, result);
-	log_info("%s: allowed to %s%s (%s:%u, %.3f ms)", what, result->target, by,
+	log_decision(decision)("%s: allowed to %s%s (%s:%u, %.3f ms)", what, result->target, by,
 	    result->rule->file, result->rule->line, elapsed_ms(decision));
 	if (result->notify && !decision->call.just_evaluate)
 		notify(decision->decider, &decision->call, result->guivm, "allow", result->target,
