@@ -83,8 +83,10 @@ give_to(const char *dir, const struct identity *identity)
 	return 0;
 }
 
+/* *ret_copied: whether it was the copy that failed. */
 static int
-prepare(const char *dir, const char *source, bool fresh, const struct identity *identity)
+prepare(const char *dir, const char *source, bool fresh, const struct identity *identity,
+    bool *ret_copied)
 {
 	bool is_new;
 	int r = fresh ? tree_remove(dir) : 0;
@@ -94,10 +96,14 @@ prepare(const char *dir, const char *source, bool fresh, const struct identity *
 	is_new = g_access(dir, F_OK) < 0;
 	if (g_mkdir_with_parents(dir, 0700) < 0 || chmod(dir, 0700) < 0)
 		return -errno;
-	if (is_new && source != NULL)
+	*ret_copied = is_new && source != NULL;
+	if (*ret_copied)
 		r = copy_from(source, dir, identity);
 	else if (!is_new)
 		r = give_to(dir, identity);
+	if (r < 0)
+		return r;
+	*ret_copied = false;
 	for (size_t i = 0; r == 0 && i < G_N_ELEMENTS(folders); i++) {
 		g_autofree char *path = g_build_filename(dir, folders[i], NULL);
 
@@ -110,9 +116,13 @@ int
 private_prepare(const char *dir, const char *source, bool fresh, const struct identity *identity,
     char **ret_error)
 {
-	int r = prepare(dir, source, fresh, identity);
+	bool copied = false;
+	int r = prepare(dir, source, fresh, identity, &copied);
 
-	if (r == -EPERM || r == -EACCES)
+	if (r < 0 && copied)
+		*ret_error = g_strdup_printf(
+		    "a copy of the private folder %s cannot be made: %s", source, g_strerror(-r));
+	else if (r == -EPERM || r == -EACCES)
 		*ret_error = g_strdup_printf("the private folder %s belongs to somebody else (used "
 					     "as root before?): give it back with chown -R",
 		    dir);

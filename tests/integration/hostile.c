@@ -366,7 +366,6 @@ do_plant(char **argv)
 	plant_file("-rf", 0600);
 	plant_file("$(touch bordure-was-here)", 0600);
 	plant_file("set-uid", 06755);
-	plant_file("nobody-may", 0);
 	plant_file(".deep-0", 0600);
 	if (link("set-uid", "second-name") < 0 || mkfifo("fifo", 0666) < 0 ||
 	    symlink("/etc/shadow", "link-to-secret") < 0 || symlink("/", "link-to-root") < 0 ||
@@ -377,8 +376,11 @@ do_plant(char **argv)
 	outcome("hard_link_to_the_template", link("/usr/bin/su", "su") < 0 ? errno : 0);
 	outcome("give_away", lchown("set-uid", 70000, 70000) < 0 ? errno : 0);
 	mkdir("closed", 0700);
-	plant_file("closed/inside", 0);
-	chmod("closed", 0);
+	plant_file("closed/inside", 0600);
+	if (geteuid() == 0) { /* without root nobody outside could copy these either */
+		chmod("closed/inside", 0);
+		chmod("closed", 0);
+	}
 	fd = open("huge", O_WRONLY | O_CREAT, 0600);
 	if (ftruncate(fd, INT64_C(1) << 40) < 0)
 		die("a file with a hole of a tebibyte");
