@@ -81,6 +81,13 @@ on_restart(gpointer data)
 }
 
 static void
+restart_later(struct session *session)
+{
+	session->restart = g_timeout_add(session->restart_ms, on_restart, session);
+	session->restart_ms = MIN(2 * session->restart_ms, RESTART_MAX_MS);
+}
+
+static void
 on_server_end(GPid pid, gint status, gpointer data)
 {
 	struct session *session = data;
@@ -90,8 +97,7 @@ on_server_end(GPid pid, gint status, gpointer data)
 	forget_child(session);
 	if (g_get_monotonic_time() - session->started_us >= GOOD_LIFE_US)
 		session->restart_ms = RESTART_MS;
-	session->restart = g_timeout_add(session->restart_ms, on_restart, session);
-	session->restart_ms = MIN(2 * session->restart_ms, RESTART_MAX_MS);
+	restart_later(session);
 }
 
 static void
@@ -101,7 +107,8 @@ start_server(struct session *session)
 	const char *const argv[] = {program, "--foreground", NULL};
 
 	session->started_us = g_get_monotonic_time();
-	(void)start_child(session, argv, on_server_end);
+	if (start_child(session, argv, on_server_end) < 0)
+		restart_later(session);
 }
 
 /* --- the keyboard -------------------------------------------------------------------------- */
