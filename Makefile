@@ -178,6 +178,8 @@ install: all
 	$(if $(modules),install -m 644 $(addprefix $(BUILD)/lib/,$(addsuffix .so,$(modules))) $(DESTDIR)$(PREFIX)/lib/bordure/)
 	cp -a $(BUILD)/guest/. $(DESTDIR)$(PREFIX)/lib/bordure/guest/
 	cp -r packaging/policy/. $(DESTDIR)/etc/qubes/policy.d/
+	install -D -m 644 packaging/completion/qvm.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/qvm
 	for method in $$($(BUILD)/bin/qubesd --print-methods); do \
 		ln -sfn /run/qubesd.sock $(DESTDIR)/etc/qubes-rpc/$$method || exit 1; done
 	for service in policy.Ask policy.Notify; do \
