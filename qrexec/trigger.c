@@ -184,10 +184,12 @@ start_service(struct trigger *trigger)
 		return;
 	}
 	place.port = trigger->port;
-	if (answer(trigger, &place))
+	if (answer(trigger, &place)) {
 		execute(trigger);
-	else
+	} else {
+		ports_release(&daemon->ports, 0, trigger->port);
 		finish(trigger);
+	}
 }
 
 static void
