@@ -10,6 +10,7 @@ struct daemon_link {
 	struct channel *channel;
 	GByteArray *body; /* owned: waits for the hello; NULL when sent */
 	uint32_t type;
+	bool wants_answer;
 	bool shook_hands, placed;
 	guint timer;
 	const struct daemon_link_events *events;
@@ -31,6 +32,8 @@ send_if_possible(struct daemon_link *link)
 		return;
 	channel_send(link->channel, link->type, link->body->data, link->body->len, NULL, 0);
 	g_clear_pointer(&link->body, g_byte_array_unref);
+	if (!link->wants_answer)
+		stop_timer(link);
 	if (link->events->sent != NULL)
 		link->events->sent(link, link->data);
 }
@@ -132,7 +135,6 @@ daemon_link_send(struct daemon_link *link, uint32_t type, uint32_t domain, uint3
 	link->body = g_byte_array_new();
 	g_byte_array_append(link->body, (const guint8 *)&exec, sizeof(exec));
 	g_byte_array_append(link->body, tail, (guint)tail_len);
-	if (port != 0) /* there will be no answer to wait for */
-		stop_timer(link);
+	link->wants_answer = port == 0;
 	send_if_possible(link);
 }
