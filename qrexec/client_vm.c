@@ -83,7 +83,10 @@ encode_request(const struct client_vm *client)
 	return request;
 }
 
-/* Nothing else is to be done before the agent has the request: this may block. */
+/*
+ * Nothing else is to be done before the agent has the request: this may block. An agent that refuses
+ * before it has read all of it is heard by on_agent_answer().
+ */
 static int
 send_request(struct client_vm *client)
 {
@@ -95,6 +98,8 @@ send_request(struct client_vm *client)
 		ssize_t n =
 		    send(client->agent_fd, request->data + sent, request->len - sent, MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EPIPE)
+			break;
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)
@@ -153,6 +158,8 @@ on_agent_answer(gint fd, GIOCondition condition, gpointer data)
 	(void)condition;
 	if (n < 0 && errno == EINTR)
 		return G_SOURCE_CONTINUE;
+	if (n < 0 && errno == ECONNRESET)
+		n = 0; /* it left some of the request unread: an end like any other */
 	if (n > 0) {
 		client->answer_len += (size_t)n;
 		if (client->answer_len < sizeof(client->answer))
