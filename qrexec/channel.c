@@ -19,7 +19,7 @@ struct channel {
 	GByteArray *queue; /* owned: not yet taken by the peer */
 	const struct channel_events *events;
 	void *data; /* borrowed from the caller */
-	int error;  /* of a send: never reported from inside channel_send() */
+	int error;  /* why it is over, whether it has been told or not: nothing is sent any more */
 	bool reading, was_full;
 	bool *freed; /* set when freed while a callback runs */
 };
@@ -141,38 +141,51 @@ channel_set_rules(struct channel *channel, struct qrexec_rules rules)
 	channel->reader.rules = rules;
 }
 
-/* Hands over what the peer takes. A failure is kept for the loop. */
+/* For the loop to tell, however busy it is; what was queued reaches nobody. */
+static void
+channel_fail(struct channel *channel, int error)
+{
+	channel->error = error;
+	g_byte_array_set_size(channel->queue, 0);
+	unwatch(&channel->fd_output);
+	channel->failure = g_idle_source_new();
+	g_source_set_priority(channel->failure, G_PRIORITY_DEFAULT);
+	g_source_set_callback(channel->failure, on_channel_ready, channel, NULL);
+	g_source_attach(channel->failure, NULL);
+}
+
+/* Hands over what the peer takes. */
 static void
 channel_flush(struct channel *channel)
 {
-	while (channel->queue->len > 0 && channel->error == 0) {
+	while (channel->queue->len > 0) {
 		ssize_t n = transport_write(channel, channel->queue->data, channel->queue->len);
 
 		if (n == -EAGAIN)
 			break;
-		if (n < 0)
-			channel->error = n == -ECONNRESET ? -EPIPE : (int)n;
-		else
-			g_byte_array_remove_range(channel->queue, 0, (guint)n);
+		if (n < 0) {
+			channel_fail(channel, n == -ECONNRESET ? -EPIPE : (int)n);
+			return;
+		}
+		g_byte_array_remove_range(channel->queue, 0, (guint)n);
 	}
-	if (channel->queue->len > CHANNEL_QUEUE_BYTES)
-		channel->error = -ENOBUFS;
+	if (channel->queue->len > CHANNEL_QUEUE_BYTES) {
+		channel_fail(channel, -ENOBUFS);
+		return;
+	}
 	if (channel->queue->len > CHANNEL_FULL_BYTES)
 		channel->was_full = true;
 	if (channel->fd >= 0 && channel->queue->len == 0)
 		unwatch(&channel->fd_output);
-	else if (channel->fd >= 0 && channel->fd_output == NULL && channel->error == 0)
+	else if (channel->fd >= 0 && channel->fd_output == NULL)
 		channel->fd_output = watch_fd(channel, G_IO_OUT);
-	if (channel->error != 0 && channel->failure == NULL) {
-		channel->failure = g_idle_source_new();
-		g_source_set_callback(channel->failure, on_channel_ready, channel, NULL);
-		g_source_attach(channel->failure, NULL);
-	}
 }
 
 void
 channel_send_raw(struct channel *channel, const void *bytes, size_t len)
 {
+	if (channel->error != 0)
+		return;
 	g_byte_array_append(channel->queue, bytes, (guint)len);
 	channel_flush(channel);
 }
@@ -183,6 +196,8 @@ channel_send(struct channel *channel, uint32_t type, const void *head, size_t he
 {
 	struct qrexec_wire_header header = {type, (uint32_t)(head_len + tail_len)};
 
+	if (channel->error != 0)
+		return;
 	g_byte_array_append(channel->queue, (const guint8 *)&header, sizeof(header));
 	g_byte_array_append(channel->queue, head, (guint)head_len);
 	if (tail_len > 0)
@@ -207,7 +222,7 @@ channel_is_full(const struct channel *channel)
 void
 channel_set_reading(struct channel *channel, bool on)
 {
-	if (channel->reading == on)
+	if (channel->reading == on || channel->error != 0)
 		return;
 	channel->reading = on;
 	if (channel->vchan != NULL)
@@ -250,10 +265,18 @@ channel_step(struct channel *channel, const bool *freed)
 static void
 channel_end(struct channel *channel, int error)
 {
+	channel->error = error;
 	unwatch(&channel->failure);
 	unwatch(&channel->fd_output);
 	unwatch(&channel->source);
 	channel->events->end(channel, error == -ENODATA ? 0 : error, channel->data);
+}
+
+/* A peer that has gone may have said something before; r is of the last step. */
+static bool
+is_still_heard(const struct channel *channel, int r)
+{
+	return channel->error == -EPIPE && channel->reading && r == 1;
 }
 
 /* The variable on the stack outlives the channel, which every callback may free. */
@@ -271,7 +294,7 @@ on_channel_ready(gpointer data)
 		if (freed)
 			return G_SOURCE_REMOVE;
 	}
-	if (r >= 0 && channel->error != 0)
+	if (r >= 0 && channel->error != 0 && !is_still_heard(channel, r))
 		r = channel->error;
 	if (r < 0) {
 		channel_end(channel, r);

@@ -44,7 +44,10 @@ void channel_free(struct channel *channel); /* what is queued is lost; NULL is f
 /* What the next message may be; inside the message callback or before anything came. */
 void channel_set_rules(struct channel *channel, struct qrexec_rules rules);
 
-/* Queues a message whose body is two pieces. Errors show as the end of the channel. */
+/*
+ * Queues a message whose body is two pieces. Errors show as the end of the channel; nothing is sent
+ * or kept once there is one.
+ */
 void channel_send(struct channel *channel, uint32_t type, const void *head, size_t head_len,
     const void *tail, size_t tail_len);
 /* Queues bytes without a header. */

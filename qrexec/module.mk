@@ -27,7 +27,10 @@ qrexec-daemon.libs := $(qrexec_all)
 qrexec-disposable.src := qrexec/disposable_main.c
 qrexec-disposable.libs := $(qrexec_all)
 
-tests += test_qrexec_decode test_qrexec_relay test_qrexec_service
+tests += test_qrexec_channel test_qrexec_decode test_qrexec_relay test_qrexec_service
+test_qrexec_channel.src := tests/unit/test_qrexec_channel.c
+test_qrexec_channel.libs := $(qrexec_all)
+test_qrexec_channel.pkgs := cmocka
 test_qrexec_decode.src := tests/unit/test_qrexec_decode.c
 test_qrexec_decode.libs := qrexec_protocol
 test_qrexec_decode.pkgs := cmocka
