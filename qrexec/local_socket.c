@@ -1,98 +1,64 @@
 #include "qrexec/local_socket.h"
 
+#include "shared/unix_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#define TYPE (SOCK_STREAM | SOCK_NONBLOCK)
+
+/* A path that is longer than an address, by its folder. */
 static int
-new_socket(void)
+connect_in_folder(const char *path)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	g_autofree char *folder = g_path_get_dirname(path);
+	g_autofree char *base = g_path_get_basename(path);
+	g_autofree char *by_folder = NULL;
+	int folder_fd, fd;
 
-	return fd < 0 ? -errno : fd;
-}
-
-static int
-set_address(struct sockaddr_un *address, const char *path)
-{
-	if (strlen(path) >= sizeof(address->sun_path))
-		return -ENAMETOOLONG;
-	memset(address, 0, sizeof(*address));
-	address->sun_family = AF_UNIX;
-	strcpy(address->sun_path, path);
-	return 0;
-}
-
-static int
-connect_address(const struct sockaddr_un *address)
-{
-	int fd = new_socket();
-
-	if (fd < 0)
-		return fd;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
+	folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder_fd < 0)
+		return -errno;
+	by_folder = g_strdup_printf("/proc/self/fd/%d/%s", folder_fd, base);
+	fd = unix_socket_dial(by_folder, TYPE);
+	close(folder_fd);
 	return fd;
 }
 
 int
 local_socket_connect(const char *path)
 {
-	g_autofree char *folder = NULL;
-	g_autofree char *base = NULL;
-	g_autofree char *by_folder = NULL;
-	struct sockaddr_un address;
-	int folder_fd, r;
+	int fd = unix_socket_dial(path, TYPE);
 
-	if (set_address(&address, path) == 0)
-		return connect_address(&address);
-	folder = g_path_get_dirname(path);
-	base = g_path_get_basename(path);
-	folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (folder_fd < 0)
-		return -errno;
-	by_folder = g_strdup_printf("/proc/self/fd/%d/%s", folder_fd, base);
-	r = set_address(&address, by_folder);
-	if (r == 0)
-		r = connect_address(&address);
-	close(folder_fd);
-	return r;
+	return fd == -ENAMETOOLONG ? connect_in_folder(path) : fd;
+}
+
+/* Also of somebody who still listens, whose successor we are; of anything else nothing is removed. */
+static int
+remove_socket(const char *path)
+{
+	struct stat info;
+
+	if (lstat(path, &info) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(info.st_mode))
+		return -EEXIST;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int
 local_socket_listen(const char *path, mode_t mode)
 {
 	struct sockaddr_un address;
-	mode_t old;
-	int fd, r;
+	int r;
 
-	r = set_address(&address, path);
-	if (r < 0)
-		return r;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	fd = new_socket();
-	if (fd < 0)
-		return fd;
-	old = umask(0777 & ~mode);
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	umask(old);
-	if (r == 0 && listen(fd, SOMAXCONN) < 0)
-		r = -errno;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
+	r = unix_socket_address(path, &address);
+	if (r == 0)
+		r = remove_socket(path);
+	return r < 0 ? r : unix_socket_listen(path, SOCK_STREAM, SOMAXCONN, mode);
 }
 
 uid_t

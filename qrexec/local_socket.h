@@ -13,8 +13,9 @@
 int local_socket_connect(const char *path);
 
 /*
- * A listening descriptor, or a negative errno; a stale socket of that name is removed first. mode
- * is set before anybody can connect; -ENAMETOOLONG for a path that is no address.
+ * A listening descriptor, or a negative errno. A socket of that name is replaced, stale or not:
+ * who starts last is the one that is asked. -EEXIST when the file is no socket. mode is set before
+ * anybody can connect; -ENAMETOOLONG for a path that is no address.
  */
 int local_socket_listen(const char *path, mode_t mode);
 
