@@ -166,7 +166,7 @@ start_call(struct client *client)
 
 /* --- an answer that connects two qubes ------------------------------------------------------ */
 
-/* An answer has no answer: the daemon closes at the end of the call, or at once to refuse. */
+/* An answer has no answer: this daemon closes only to refuse. The target's tells of the end. */
 static void
 on_source_link_ended(struct daemon_link *link, int error, void *data)
 {

@@ -174,6 +174,7 @@ on_relay_ready(struct relay *relay, void *data)
 
 	if (r < 0) {
 		end->call_over = true;
+		g_clear_pointer(&end->relay, relay_free);
 		end->done(QREXEC_EXIT_PROBLEM, r, end->data);
 		return;
 	}

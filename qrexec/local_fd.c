@@ -120,14 +120,16 @@ local_fd_own(int fd)
 	int own = open_anew(fd);
 	int null;
 
-	if (own < 0)
-		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (own < 0)
-		return -errno;
+	if (fd > STDERR_FILENO && own < 0)
+		return fd;
 	if (fd > STDERR_FILENO) {
 		close(fd);
 		return own;
 	}
+	if (own < 0)
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0)
+		return -errno;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, fd);
