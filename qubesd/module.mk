@@ -6,8 +6,8 @@ qubesd-core.src := $(addprefix qubesd/, \
 	admin_pool.c admin_power.c admin_property.c admin_server.c derived.c domain.c \
 	domain_files.c domain_marks.c event.c event_stream.c grammar.c journal.c kernels.c \
 	label.c network.c notes.c permission.c policy_client.c pool.c property.c \
-	property_decode.c property_domain.c property_global.c qubes_app.c qubes_app_create.c \
-	sandbox/tree.c store.c store_decode.c store_encode.c store_file.c system_info.c xml_read.c)
+	property_checks.c property_decode.c property_defaults.c property_domain.c property_global.c \
+	qubes_app.c qubes_app_create.c sandbox/tree.c store.c store_decode.c store_encode.c store_file.c system_info.c xml_read.c)
 qubesd-core.pkgs := glib-2.0 gio-2.0 libxml-2.0
 
 programs += qubesd qubesd-query
@@ -43,7 +43,8 @@ test_events.pkgs := cmocka
 fuzz-core-src := $(addprefix qubesd/, \
 	admin_decode.c admin_error.c domain.c domain_files.c domain_marks.c event.c grammar.c \
 	journal.c kernels.c label.c network.c pool.c property.c property_decode.c \
-	property_domain.c property_global.c qubes_app.c qubes_app_create.c sandbox/tree.c store_decode.c \
+	property_checks.c property_defaults.c property_domain.c property_global.c qubes_app.c \
+	qubes_app_create.c sandbox/tree.c store_decode.c \
 	store_encode.c xml_read.c) \
 	tests/unit/lifecycle_double.c
 fuzzers += fuzz_admin_request fuzz_store
