@@ -35,7 +35,7 @@ struct display_source {
 struct display_private {
 	GSource *source;                     /* owned */
 	const struct display_events *events; /* borrowed; NULL before display_start() */
-	xcb_generic_event_t *stash;          /* owned: found by the prepare step */
+	xcb_generic_event_t *stash;          /* owned: the next one, if it has been read */
 	GQueue awaited; /* struct awaited, owned; in the order of the requests */
 	xcb_font_t cursor_font;
 	xcb_cursor_t cursors[CURSOR_GLYPHS]; /* 0: not made yet */
@@ -316,16 +316,25 @@ reply_is_there(struct display *display)
 	return first->done;
 }
 
-static void
-deliver_replies(struct display *display)
+/* In the order of the stream: a reply waits until the events that came before it are delivered. */
+static bool
+reply_is_next(struct display *display)
 {
-	while (reply_is_there(display)) {
-		struct awaited *first = g_queue_pop_head(&display->private->awaited);
+	const struct awaited *first = g_queue_peek_head(&display->private->awaited);
+	const xcb_generic_event_t *event = display->private->stash;
 
-		if (first->data != NULL)
-			first->on_reply(first->data, first->reply);
-		awaited_free(first);
-	}
+	return reply_is_there(display) &&
+	       (event == NULL || (int32_t)(event->full_sequence - first->sequence) >= 0);
+}
+
+static void
+deliver_reply(struct display *display)
+{
+	struct awaited *first = g_queue_pop_head(&display->private->awaited);
+
+	if (first->data != NULL)
+		first->on_reply(first->data, first->reply);
+	awaited_free(first);
 }
 
 static void
@@ -340,6 +349,27 @@ deliver_event(struct display *display, xcb_generic_event_t *event)
 	}
 	display_on_event(display, event);
 	display->private->events->on_event(display->private->events->data, event);
+}
+
+/* One event or reply; false when there is none. */
+static bool
+deliver_next(struct display *display)
+{
+	struct display_private *private = display->private;
+	xcb_generic_event_t *event;
+
+	if (private->stash == NULL)
+	private->stash = xcb_poll_for_event(display->connection);
+	if (reply_is_next(display)) {
+		deliver_reply(display);
+		return true;
+	}
+	event = g_steal_pointer(&private->stash);
+	if (event == NULL)
+		return false;
+	deliver_event(display, event);
+	free(event);
+	return true;
 }
 
 /* What xcb has already read gives no sign on the descriptor. */
@@ -374,17 +404,8 @@ display_source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 
 	(void)callback;
 	(void)data;
-	for (unsigned budget = EVENTS_PER_TURN; budget > 0; budget--) {
-		xcb_generic_event_t *event = g_steal_pointer(&display->private->stash);
-
-		if (event == NULL)
-			event = xcb_poll_for_event(display->connection);
-		if (event == NULL)
-			break;
-		deliver_event(display, event);
-		free(event);
-	}
-	deliver_replies(display);
+	for (unsigned budget = EVENTS_PER_TURN; budget > 0 && deliver_next(display); budget--)
+		;
 	if (xcb_connection_has_error(display->connection)) {
 		display->private->events->on_lost(display->private->events->data);
 		return G_SOURCE_REMOVE;

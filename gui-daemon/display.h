@@ -69,14 +69,20 @@ struct display_events {
  */
 int display_open(const char *name, struct display **ret);
 void display_free(struct display *display); /* NULL is fine */
-/* From here on events and replies are delivered on the main loop, a bounded batch per turn. */
+/*
+ * From here on events and replies are delivered on the main loop in the order in which they came,
+ * a bounded batch per turn.
+ */
 void display_start(struct display *display, const struct display_events *events);
 
 /* Calls back with the reply to the request of that sequence number, which must be one with a reply.
  */
 void display_await(
     struct display *display, unsigned sequence, display_reply_func on_reply, void *data);
-/* Calls back when the server has done everything that was asked of it so far. */
+/*
+ * Calls back when the server has done everything that was asked of it so far, and the events of
+ * that have been delivered.
+ */
 void display_fence(struct display *display, display_reply_func on_reply, void *data);
 /* Drops everything awaited for data: before data goes. */
 void display_forget(struct display *display, const void *data);

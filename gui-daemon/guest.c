@@ -7,6 +7,7 @@
 
 #define READS_PER_TURN 4
 #define PACKETS_PER_TURN 256
+#define PACKETS_PER_FENCE 256
 #define RECONNECT_MS 500
 
 struct guest_private {
@@ -16,6 +17,8 @@ struct guest_private {
 	guint work;                        /* idle source: there is more to do; 0: none */
 	guint reconnect;                   /* timeout source; 0: none */
 	struct gui_reader *reader;         /* owned */
+	unsigned unfenced;                 /* packets handled since the last fence */
+	bool fence_under_way;
 	bool was_connected;
 	bool ended; /* on_end was called */
 };
@@ -157,6 +160,9 @@ guest_disconnect(struct guest *guest)
 	struct guest_private *private = guest->private;
 
 	guest->version = 0;
+	private->unfenced = 0;
+	private->fence_under_way = false;
+	display_forget(guest->context.display, guest);
 	g_hash_table_remove_all(guest->windows);
 	g_clear_pointer(&guest->painter, painter_free);
 	g_clear_pointer(&guest->input, input_free);
@@ -255,11 +261,20 @@ guest_handshake(struct guest *guest)
 
 /* --- reading and writing ------------------------------------------------------------------ */
 
+static gboolean on_work(gpointer data);
+
+static void
+schedule_work(struct guest *guest)
+{
+	if (guest->private->work == 0)
+		guest->private->work = g_idle_add_full(G_PRIORITY_DEFAULT, on_work, guest, NULL);
+}
+
 /* Whether the agent's stream may be read: not while what it causes piles up. */
 static bool
 may_read(const struct guest *guest)
 {
-	return !outbox_is_full(guest->outbox) &&
+	return !outbox_is_full(guest->outbox) && !guest->private->fence_under_way &&
 	       (guest->painter == NULL || !painter_is_full(guest->painter));
 }
 
@@ -273,6 +288,29 @@ handle_packet(struct guest *guest, const struct gui_packet *packet)
 		    gui_message_name(packet->type), packet->window.id,
 		    r == -ENOSPC ? "too many windows" : "breaks the protocol");
 	return r;
+}
+
+static void
+on_fence(void *data, const void *reply)
+{
+	struct guest *guest = data;
+
+	(void)reply;
+	guest->private->fence_under_way = false;
+	schedule_work(guest);
+}
+
+/* A packet may cost the X server requests and us events: after so many the agent waits for both. */
+static void
+count_packet(struct guest *guest)
+{
+	struct guest_private *private = guest->private;
+
+	if (++private->unfenced < PACKETS_PER_FENCE)
+		return;
+	private->unfenced = 0;
+	private->fence_under_way = true;
+	display_fence(guest->context.display, on_fence, guest);
 }
 
 /* Returns 0 when the reader is empty, 1 when the budget is used up or reading is stopped; -EPROTO.
@@ -299,6 +337,7 @@ handle_packets(struct guest *guest, unsigned *budget)
 		r = handle_packet(guest, &packet);
 		if (r < 0)
 			return r;
+		count_packet(guest);
 	}
 }
 
@@ -315,15 +354,6 @@ read_some(struct guest *guest)
 		return (int)n;
 	gui_reader_filled(guest->private->reader, (size_t)n);
 	return 0;
-}
-
-static gboolean on_work(gpointer data);
-
-static void
-schedule_work(struct guest *guest)
-{
-	if (guest->private->work == 0)
-		guest->private->work = g_idle_add_full(G_PRIORITY_DEFAULT, on_work, guest, NULL);
 }
 
 /*
@@ -385,7 +415,8 @@ on_work(gpointer data)
 	struct guest *guest = data;
 
 	guest->private->work = 0;
-	run(guest);
+	if (!guest->private->ended)
+		run(guest);
 	return G_SOURCE_REMOVE;
 }
 

@@ -45,15 +45,24 @@ instance_write_pid(struct instance *instance)
 		dprintf(instance->fd, "%d\n", (int)getpid());
 }
 
+/* The lock goes with the last descriptor, so not with the parent's. */
+void
+instance_leave_to_child(struct instance *instance)
+{
+	if (instance == NULL)
+		return;
+	close(instance->fd);
+	g_free(instance->path);
+	g_free(instance);
+}
+
 void
 instance_free(struct instance *instance)
 {
 	if (instance == NULL)
 		return;
 	unlink(instance->path);
-	close(instance->fd);
-	g_free(instance->path);
-	g_free(instance);
+	instance_leave_to_child(instance);
 }
 
 static int

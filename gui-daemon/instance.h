@@ -18,6 +18,8 @@ struct instance;
 int instance_new(uint32_t domid, struct instance **ret);
 void instance_write_pid(struct instance *instance);
 void instance_free(struct instance *instance); /* removes the file; NULL is fine */
+/* In the parent of a daemon, to which the file belongs from now on. NULL is fine. */
+void instance_leave_to_child(struct instance *instance);
 
 /*
  * Forks. In the child returns 0, with *ret_ready a descriptor to write a byte to when the agent is

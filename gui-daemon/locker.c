@@ -6,12 +6,12 @@
 #define CLASS_WORDS 64      /* of WM_CLASS that we read */
 #define MAX_CANDIDATES 4096 /* windows being looked at; beyond that none is added */
 
-/* A viewable override-redirect window of somebody else. */
+/* A viewable override-redirect window that may be a locker. */
 struct candidate {
 	struct locker *locker; /* borrowed */
 	xcb_window_t window;
-	bool name_matches, is_of_qube;
-	bool is_locker;
+	bool name_matches;
+	bool is_locker; /* decided; what is none is no candidate any more */
 };
 
 struct locker {
@@ -72,13 +72,15 @@ on_qube_name(void *data, const void *reply)
 {
 	const xcb_get_property_reply_t *property = reply;
 	struct candidate *candidate = data;
-	bool was = candidate->is_locker;
+	struct locker *locker = candidate->locker;
+	bool is_of_qube = property == NULL || property->type != XCB_ATOM_NONE;
 
-	candidate->is_of_qube = property == NULL || property->type != XCB_ATOM_NONE;
-	candidate->is_locker = candidate->name_matches && !candidate->is_of_qube;
-	if (candidate->is_locker != was)
-		set_count(
-		    candidate->locker, candidate->locker->count + (candidate->is_locker ? 1 : -1));
+	if (!candidate->name_matches || is_of_qube) {
+		g_hash_table_remove(locker->candidates, GUINT_TO_POINTER(candidate->window));
+		return;
+	}
+	candidate->is_locker = true;
+	set_count(locker, locker->count + 1);
 }
 
 static void

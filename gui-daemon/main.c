@@ -155,7 +155,7 @@ take_instance(struct program *program, int *ret_status)
 	return 0;
 }
 
-/* As take_instance(). The lock is inherited by the child and must not be freed by the parent. */
+/* As take_instance(). */
 static int
 go_to_background(struct program *program, int *ret_status)
 {
@@ -170,6 +170,8 @@ go_to_background(struct program *program, int *ret_status)
 		*ret_status = EXIT_TROUBLE;
 		return 1;
 	}
+	if (r > 0)
+		instance_leave_to_child(program->instance);
 	return r;
 }
 

@@ -42,6 +42,7 @@ fuzzers += fuzz_gui
 fuzz_gui.src := tests/fuzz/fuzz_gui.c
 fuzz_gui.libs := gui_protocol
 integration += gui_input
+integration += gui_hostile
 integration += gui_windows
 
 testtools += bench_gui

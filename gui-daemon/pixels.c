@@ -12,6 +12,7 @@
 #define BYTES_PER_PIXEL 4
 /* Two full screens of 1920x1080, or a row of the largest window many times over. */
 #define BUFFER_BYTES (16u << 20)
+#define ROWS_PER_PASS 65536 /* that we read ourselves: each may be a call of its own */
 
 struct pixels {
 	struct display *display;
@@ -22,6 +23,7 @@ struct pixels {
 	bool buffer_is_shared;
 	xcb_shm_seg_t buffer_segment; /* 0: the buffer goes over the connection */
 	size_t buffer_used;           /* bytes of this pass */
+	uint32_t rows_read;           /* of this pass */
 };
 
 /* Attaches read-only; xcb takes the descriptor. Returns 0 when the server does not want it. */
@@ -127,11 +129,12 @@ make_buffer(struct pixels *pixels)
 		pixels->buffer = g_malloc(BUFFER_BYTES);
 }
 
-/* Rows of rect that fit both the rest of the buffer and one request. */
+/* Rows of rect that fit what is left of the pass, and one request. */
 static uint32_t
 rows_that_fit(const struct pixels *pixels, struct rect rect)
 {
 	size_t room = BUFFER_BYTES - pixels->buffer_used;
+	uint32_t rows = MIN(rect.height, ROWS_PER_PASS - pixels->rows_read);
 	size_t request;
 
 	if (pixels->buffer_segment == 0) {
@@ -139,7 +142,7 @@ rows_that_fit(const struct pixels *pixels, struct rect rect)
 			  sizeof(xcb_put_image_request_t) - 8;
 		room = MIN(room, request);
 	}
-	return (uint32_t)MIN(room / ((size_t)rect.width * BYTES_PER_PIXEL), rect.height);
+	return (uint32_t)MIN(room / ((size_t)rect.width * BYTES_PER_PIXEL), rows);
 }
 
 static int
@@ -192,6 +195,7 @@ put_copied(struct pixels *pixels, const struct surface *surface, xcb_drawable_t 
 		r = read_rows(surface, band, pixels->buffer + offset);
 		if (r < 0)
 			return r;
+		pixels->rows_read += band.height;
 		pixels->buffer_used += (size_t)band.width * band.height * BYTES_PER_PIXEL;
 		put_buffer(
 		    pixels, drawable, offset, (struct rect){at_x, at_y, band.width, band.height});
@@ -223,4 +227,5 @@ void
 pixels_pass_done(struct pixels *pixels)
 {
 	pixels->buffer_used = 0;
+	pixels->rows_read = 0;
 }

@@ -248,8 +248,16 @@ window_unmap(struct window *window)
 void
 window_on_lock_changed(struct window *window)
 {
-	if (window->map_deferred && !window->context->screen_is_locked)
-		show(window);
+	if (!window->context->screen_is_locked) {
+		if (window->map_deferred)
+			show(window);
+		return;
+	}
+	/* It may have come above the locker before that was known for one. */
+	if (window->mapped && window->override_redirect) {
+		frame_unmap(&window->frame);
+		window->map_deferred = true;
+	}
 }
 
 static void

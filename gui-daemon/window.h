@@ -93,7 +93,7 @@ void window_on_configured(
 void window_on_reparented(struct window *window, xcb_window_t parent, int32_t x, int32_t y);
 /* Somebody mapped the outer window; only the agent and, for managed windows, the manager may. */
 void window_on_mapped(struct window *window);
-/* The screen was locked or unlocked: maps what waited. */
+/* The screen was locked or unlocked: unmanaged windows go and wait, or what waited is mapped. */
 void window_on_lock_changed(struct window *window);
 /* The work area or the screen changed. */
 void window_on_screen_changed(struct window *window);
