@@ -20,6 +20,8 @@
  *   reading on|off      whether the daemon is listened to (on)
  *   expect NAME [W]     waits until such a message has come that no expect has taken yet, 5 s
  *   gone                waits until the daemon has left, 5 s
+ *   wobble W COUNT      so many CONFIGUREs, each a pixel beside the one before
+ *   storm COUNT         so many messages about windows 1..4, at random but no breach of the protocol
  *   sleep MS            say TEXT                    reconnect
  *
  * Exit status: 0 at the end of the script, 1 when something expected did not come.
@@ -430,6 +432,64 @@ do_say(struct agent *agent, const struct words *words)
 }
 
 static void
+do_wobble(struct agent *agent, const struct words *words)
+{
+	for (uint32_t i = 0; i < number(words, 2) && !agent->gone; i++) {
+		struct gui_wire_configure wire = {
+		    .x = 100 + (int32_t)(i % 2), .y = 100, .width = 200, .height = 150};
+
+		send_message(agent, GUI_CONFIGURE, number(words, 1), &wire, sizeof(wire));
+	}
+}
+
+/* One message about a window that may or may not be there; always the same ones in a row. */
+static void
+send_random(struct agent *agent, GRand *rand)
+{
+	uint32_t window = (uint32_t)g_rand_int_range(rand, 1, 5);
+	int32_t x = g_rand_int_range(rand, -100, 900), y = g_rand_int_range(rand, -100, 700);
+	uint32_t width = (uint32_t)g_rand_int_range(rand, 1, 300);
+	uint32_t override = (uint32_t)g_rand_int_range(rand, 0, 2);
+	struct gui_wire_create create = {
+	    .x = x, .y = y, .width = width, .height = 100, .override_redirect = override};
+	struct gui_wire_configure configure = {.x = x, .y = y, .width = width, .height = 100};
+	struct gui_wire_map map = {
+	    .transient_for = (uint32_t)g_rand_int_range(rand, 0, 5), .override_redirect = override};
+	struct gui_wire_shmimage image = {.width = width, .height = 100};
+
+	if (!g_hash_table_contains(agent->windows, GUINT_TO_POINTER(window))) {
+		send_message(agent, GUI_CREATE, window, &create, sizeof(create));
+		return;
+	}
+	switch (g_rand_int_range(rand, 0, 6)) {
+	case 0:
+		send_message(agent, GUI_DESTROY, window, NULL, 0);
+		return;
+	case 1:
+		send_message(agent, GUI_UNMAP, window, NULL, 0);
+		return;
+	case 2:
+		send_message(agent, GUI_CONFIGURE, window, &configure, sizeof(configure));
+		return;
+	case 3:
+		send_message(agent, GUI_SHMIMAGE, window, &image, sizeof(image));
+		return;
+	default:
+		send_message(agent, GUI_MAP, window, &map, sizeof(map));
+		return;
+	}
+}
+
+static void
+do_storm(struct agent *agent, const struct words *words)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+
+	for (uint32_t i = 0; i < number(words, 1) && !agent->gone; i++)
+		send_random(agent, rand);
+}
+
+static void
 do_gone(struct agent *agent, const struct words *words)
 {
 	(void)words;
@@ -483,6 +543,8 @@ static const struct command commands[] = {
 	{ "reading",   2, 0, 0, do_reading },
 	{ "expect",    2, 0, 0, do_expect },
 	{ "gone",      1, 0, 0, do_gone },
+	{ "wobble",    3, 0, 0, do_wobble },
+	{ "storm",     2, 0, 0, do_storm },
 	{ "sleep",     2, 0, 0, do_sleep },
 	{ "say",       2, 0, 0, do_say },
 	{ "reconnect", 1, 0, 0, do_reconnect },
