@@ -52,7 +52,8 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE_FLAGS)
 # testtools like tests, but run by the integration tests and not by themselves
 # fuzzers   NAME.src NAME.libs NAME.pkgs      build/fuzz/NAME (libFuzzer) and build/tests/replay_NAME
 # aliases   LINK=NAME                         build/bin/LINK, another name of a program
-# NAME.ldlibs: extra -l words where a library has no pkg-config file
+# NAME.ldlibs: extra -l words where a library has no pkg-config file; NAME.cflags: last words of
+# the compiler's and the linker's line
 libs :=
 programs :=
 modules :=
@@ -75,14 +76,14 @@ archives_of = $(foreach l,$($(1).libs),$(BUILD)/lib/lib$(l).a)
 define owner_rules
 $(call objs_of,$(1)): $(BUILD)/obj/$(1)/%.o: %.c Makefile
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$($(1).cppflags) $$(if $(call pkgs_of,$(1)),$$(shell $$(PKG_CONFIG) --cflags $(call pkgs_of,$(1)))) $$(CFLAGS) $(2) -MMD -MP -c $$< -o $$@
+	$$(CC) $$(CPPFLAGS) $$($(1).cppflags) $$(if $(call pkgs_of,$(1)),$$(shell $$(PKG_CONFIG) --cflags $(call pkgs_of,$(1)))) $$(CFLAGS) $(2) $$($(1).cflags) -MMD -MP -c $$< -o $$@
 -include $(patsubst %.o,%.d,$(call objs_of,$(1)))
 endef
 
 define link_rule
 $(2): $(call objs_of,$(1)) $(call archives_of,$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) $(3) $(call objs_of,$(1)) $(if $($(1).libs),-Wl$(comma)--start-group $(call archives_of,$(1)) -Wl$(comma)--end-group) $$(if $(call pkgs_of,$(1)),$$(shell $$(PKG_CONFIG) --libs $(call pkgs_of,$(1)))) $$($(1).ldlibs) $$(foreach l,$$($(1).libs),$$($$(l).ldlibs)) -o $$@
+	$$(CC) $$(LDFLAGS) $(3) $$($(1).cflags) $(call objs_of,$(1)) $(if $($(1).libs),-Wl$(comma)--start-group $(call archives_of,$(1)) -Wl$(comma)--end-group) $$(if $(call pkgs_of,$(1)),$$(shell $$(PKG_CONFIG) --libs $(call pkgs_of,$(1)))) $$($(1).ldlibs) $$(foreach l,$$($(1).libs),$$($$(l).ldlibs)) -o $$@
 $(1): $(2)
 endef
 comma := ,
