@@ -135,7 +135,7 @@ endef
 guest_file_outputs :=
 $(foreach f,$(guest_files),$(eval $(call guest_file_rule,$(f))))
 
-.PHONY: all deps run check check-units bench fuzz format install clean check-corpus check-qemu check-xen
+.PHONY: all deps run check check-units bench fuzz format install clean check-corpus
 
 all: $(addprefix $(BUILD)/bin/,$(programs)) $(addprefix $(BUILD)/lib/,$(addsuffix .so,$(modules))) \
      $(addprefix $(BUILD)/guest/bin/,$(guest)) $(alias_files) $(guest_alias_files) $(guest_file_outputs)
