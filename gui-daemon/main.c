@@ -234,6 +234,8 @@ main(int argc, char **argv)
 	if (r != 0)
 		return r > 0 ? EXIT_DONE : EXIT_TROUBLE;
 	set_log_level(program.config);
+	if (program.config->events_max_delay_ms > 0) /* whoever set it relies on it */
+		log_warn("events_max_delay has no effect yet: input is not delayed");
 	if (take_instance(&program, &status) != 0 ||
 	    (!program.config->foreground && go_to_background(&program, &status) != 0)) {
 		config_free(program.config);
