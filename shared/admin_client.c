@@ -269,25 +269,13 @@ on_events_readable(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-int
-admin_events_new(const char *socket_path, const char *method, const char *dest,
-    admin_event_func on_event, admin_events_end_func on_end, void *data, struct admin_events **ret)
+struct admin_events *
+admin_events_new_on(int fd, admin_event_func on_event, admin_events_end_func on_end, void *data)
 {
-	g_autoptr(GByteArray) request = admin_request_encode(method, NULL, "dom0", dest, NULL, 0);
-	struct admin_events *events;
-	int fd, r;
+	struct admin_events *events = g_new0(struct admin_events, 1);
 
-	fd = unix_socket_dial(socket_path, SOCK_STREAM | SOCK_NONBLOCK);
-	if (fd < 0)
-		return fd;
-	r = write_all(fd, request->data, request->len);
-	if (r == 0 && shutdown(fd, SHUT_WR) < 0)
-		r = -errno;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	events = g_new0(struct admin_events, 1);
+	shutdown(fd, SHUT_WR); /* a peer that has gone is told by reading */
+	g_unix_set_fd_nonblocking(fd, TRUE, NULL);
 	events->fd = fd;
 	events->buffer = g_byte_array_new();
 	events->on_event = on_event;
@@ -295,7 +283,25 @@ admin_events_new(const char *socket_path, const char *method, const char *dest,
 	events->data = data;
 	events->source =
 	    g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_events_readable, events);
-	*ret = events;
+	return events;
+}
+
+int
+admin_events_new(const char *socket_path, const char *method, const char *dest,
+    admin_event_func on_event, admin_events_end_func on_end, void *data, struct admin_events **ret)
+{
+	g_autoptr(GByteArray) request = admin_request_encode(method, NULL, "dom0", dest, NULL, 0);
+	int fd, r;
+
+	fd = unix_socket_dial(socket_path, SOCK_STREAM | SOCK_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	r = write_all(fd, request->data, request->len);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret = admin_events_new_on(fd, on_event, on_end, data);
 	return 0;
 }
 

@@ -60,6 +60,12 @@ typedef void (*admin_events_end_func)(int error, void *data);
 struct admin_events;
 int admin_events_new(const char *socket, const char *method, const char *dest,
     admin_event_func on_event, admin_events_end_func on_end, void *data, struct admin_events **ret);
+/*
+ * Over a stream socket that somebody else connected, such as one to a program that makes the call;
+ * fd is taken over, and what is written to it ends here.
+ */
+struct admin_events *admin_events_new_on(
+    int fd, admin_event_func on_event, admin_events_end_func on_end, void *data);
 void admin_events_free(struct admin_events *events); /* NULL is fine; also inside a callback */
 
 #endif

@@ -11,6 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define EXIT_REFUSED 126         /* qrexec-client-vm: the policy said no */
+#define PROGRAM_PATIENCE_MS 5000 /* from the end of its output to its own */
+
 struct client {
 	char *socket;                  /* owned; NULL inside a qube */
 	char *program;                 /* owned: qrexec-client-vm; NULL on the trusted side */
@@ -28,12 +31,22 @@ struct client_batch {
 	void *data; /* borrowed */
 };
 
-/* A call in flight. */
+/* A call in flight: it is over when the reply has ended and, inside a qube, the program has. */
 struct running {
 	struct client_batch *batch;      /* borrowed */
 	struct client_call *call;        /* borrowed from the caller of client_run() */
-	struct admin_exchange *exchange; /* owned until it is done */
-	GPid pid;                        /* of qrexec-client-vm; 0: none */
+	struct admin_exchange *exchange; /* owned until it is done, then NULL */
+	int error;                       /* of the exchange */
+	struct admin_reply reply;        /* owned; of the exchange */
+	GPid pid;                        /* of qrexec-client-vm; 0: none, or it has ended */
+	guint watch;                     /* source: the end of pid */
+	guint patience;                  /* source: the program should have ended by now */
+	int result;                      /* of the program, as a negative errno; 0: well */
+};
+
+struct client_events {
+	struct admin_events *events; /* owned */
+	GPid pid;                    /* of qrexec-client-vm; 0: none */
 };
 
 struct client *
@@ -97,43 +110,22 @@ call_fail(const struct client *client, struct client_call *call, int error)
 	call->message = message_of(client, error);
 }
 
-/* Waits for qrexec-client-vm, whose output has ended. */
-static int
-program_result(GPid pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 126 ? -EACCES : -EIO;
-}
-
-static void batch_pump(struct client_batch *batch);
+/* --- qrexec-client-vm ----------------------------------------------------------------------- */
 
 static void
-on_exchange_done(int error, struct admin_reply *reply, void *data)
+on_orphan_ended(GPid pid, gint status, gpointer data)
 {
-	struct running *running = data;
-	struct client_batch *batch = running->batch;
-	struct client_call *call = running->call;
-	int result = running->pid != 0 ? program_result(running->pid) : 0;
+	(void)status;
+	(void)data;
+	g_spawn_close_pid(pid);
+}
 
-	if (error != 0) {
-		call_fail(batch->client, call, result != 0 ? result : error);
-	} else if (reply->ok) {
-		call->ok = true;
-		call->content = g_steal_pointer(&reply->content);
-	} else {
-		call->klass = g_steal_pointer(&reply->error_class);
-		call->message = g_steal_pointer(&reply->error_message);
-	}
-	g_ptr_array_remove_fast(batch->pending, running);
-	g_free(running);
-	batch_pump(batch);
+/* It is not waited for: the loop reaps it, or whoever inherits it from us. */
+static void
+orphan(GPid pid)
+{
+	kill(pid, SIGTERM);
+	g_child_watch_add(pid, on_orphan_ended, NULL);
 }
 
 /* The child gets its end of the socket as stdin and stdout. */
@@ -146,14 +138,11 @@ before_exec(gpointer data)
 	dup2(fd, STDOUT_FILENO);
 }
 
+/* Returns our end of the program's socket, or a negative errno. */
 static int
-start_program(struct running *running)
+spawn_program(const struct client *client, const char *dest, const char *service, GPid *ret)
 {
-	const struct client_call *call = running->call;
-	g_autofree char *service =
-	    g_strdup_printf("%s+%s", call->method, call->arg != NULL ? call->arg : "");
-	char *argv[] = {
-	    running->batch->client->program, (char *)"--", (char *)call->dest, service, NULL};
+	char *argv[] = {client->program, (char *)"--", (char *)dest, (char *)service, NULL};
 	int fds[2];
 	gboolean ok;
 
@@ -161,14 +150,108 @@ start_program(struct running *running)
 		return -errno;
 	ok = g_spawn_async(NULL, argv, NULL,
 	    G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN | G_SPAWN_STDERR_TO_DEV_NULL,
-	    before_exec, GINT_TO_POINTER(fds[1]), &running->pid, NULL);
+	    before_exec, GINT_TO_POINTER(fds[1]), ret, NULL);
 	close(fds[1]);
-	if (!ok) {
-		close(fds[0]);
-		return -EIO;
+	if (ok)
+		return fds[0];
+	close(fds[0]);
+	return -EIO;
+}
+
+/* --- one call ------------------------------------------------------------------------------- */
+
+static void batch_pump(struct client_batch *batch);
+
+static void
+running_free(struct running *running)
+{
+	if (running->watch != 0)
+		g_source_remove(running->watch);
+	if (running->patience != 0)
+		g_source_remove(running->patience);
+	admin_exchange_free(running->exchange);
+	admin_reply_clear(&running->reply);
+	if (running->pid != 0)
+		orphan(running->pid);
+	g_free(running);
+}
+
+static void
+finish_if_over(struct running *running)
+{
+	struct client_batch *batch = running->batch;
+	struct client_call *call = running->call;
+
+	if (running->exchange != NULL || running->pid != 0)
+		return;
+	if (running->error != 0) {
+		call_fail(
+		    batch->client, call, running->result != 0 ? running->result : running->error);
+	} else if (running->reply.ok) {
+		call->ok = true;
+		call->content = g_steal_pointer(&running->reply.content);
+	} else {
+		call->klass = g_steal_pointer(&running->reply.error_class);
+		call->message = g_steal_pointer(&running->reply.error_message);
 	}
-	running->exchange = admin_exchange_new_on(
-	    fds[0], call->payload, call->payload_len, on_exchange_done, running);
+	g_ptr_array_remove_fast(batch->pending, running);
+	running_free(running);
+	batch_pump(batch);
+}
+
+static void
+on_program_ended(GPid pid, gint status, gpointer data)
+{
+	struct running *running = data;
+	bool refused = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED;
+
+	g_spawn_close_pid(pid);
+	running->pid = 0;
+	running->watch = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		running->result = refused ? -EACCES : -EIO;
+	finish_if_over(running);
+}
+
+static gboolean
+on_patience_over(gpointer data)
+{
+	struct running *running = data;
+
+	running->patience = 0;
+	kill(running->pid, SIGKILL);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+on_exchange_done(int error, struct admin_reply *reply, void *data)
+{
+	struct running *running = data;
+
+	running->exchange = NULL;
+	running->error = error;
+	if (error == 0) {
+		running->reply = *reply;
+		*reply = (struct admin_reply){0};
+	}
+	if (running->pid != 0)
+		running->patience = g_timeout_add(PROGRAM_PATIENCE_MS, on_patience_over, running);
+	finish_if_over(running);
+}
+
+static int
+start_program(struct running *running)
+{
+	const struct client_call *call = running->call;
+	g_autofree char *service =
+	    g_strdup_printf("%s+%s", call->method, call->arg != NULL ? call->arg : "");
+	int fd = spawn_program(running->batch->client, call->dest, service, &running->pid);
+
+	if (fd < 0)
+		return fd;
+	running->watch = g_child_watch_add(running->pid, on_program_ended, running);
+	running->exchange =
+	    admin_exchange_new_on(fd, call->payload, call->payload_len, on_exchange_done, running);
 	return 0;
 }
 
@@ -191,7 +274,7 @@ start_call(struct client_batch *batch, struct client_call *call)
 		    &running->exchange);
 	if (r < 0) {
 		call_fail(client, call, r == -EACCES ? -ECONNREFUSED : r);
-		g_free(running);
+		running_free(running);
 		return;
 	}
 	g_ptr_array_add(batch->pending, running);
@@ -233,24 +316,13 @@ client_batch_new(struct client *client, struct client_call *calls, size_t count,
 	return batch;
 }
 
-static void
-abandon(struct running *running)
-{
-	admin_exchange_free(running->exchange);
-	if (running->pid != 0) {
-		kill(running->pid, SIGTERM);
-		program_result(running->pid);
-	}
-	g_free(running);
-}
-
 void
 client_batch_free(struct client_batch *batch)
 {
 	if (batch == NULL)
 		return;
 	for (guint i = 0; i < batch->pending->len; i++)
-		abandon(batch->pending->pdata[i]);
+		running_free(batch->pending->pdata[i]);
 	if (batch->end_source != 0)
 		g_source_remove(batch->end_source);
 	g_ptr_array_unref(batch->pending);
@@ -286,10 +358,52 @@ client_interrupt(struct client *client)
 		struct running *running = g_ptr_array_steal_index_fast(batch->pending, 0);
 
 		call_fail(client, running->call, -EINTR);
-		abandon(running);
+		running_free(running);
 	}
 	batch_pump(batch);
 }
+
+/* --- events --------------------------------------------------------------------------------- */
+
+int
+client_events_new(struct client *client, admin_event_func on_event, admin_events_end_func on_end,
+    void *data, struct client_events **ret)
+{
+	struct admin_events *events = NULL;
+	GPid pid = 0;
+	int r = 0;
+
+	if (client->program == NULL) {
+		r = admin_events_new(
+		    client->socket, "admin.Events", "dom0", on_event, on_end, data, &events);
+	} else {
+		int fd = spawn_program(client, "dom0", "admin.Events+", &pid);
+
+		if (fd < 0)
+			r = fd;
+		else
+			events = admin_events_new_on(fd, on_event, on_end, data);
+	}
+	if (r < 0)
+		return r;
+	*ret = g_new0(struct client_events, 1);
+	(*ret)->events = events;
+	(*ret)->pid = pid;
+	return 0;
+}
+
+void
+client_events_free(struct client_events *events)
+{
+	if (events == NULL)
+		return;
+	admin_events_free(events->events);
+	if (events->pid != 0)
+		orphan(events->pid);
+	g_free(events);
+}
+
+/* --- replies -------------------------------------------------------------------------------- */
 
 bool
 client_call_found_nobody(const struct client_call *call)

@@ -58,6 +58,16 @@ struct client_batch *client_batch_new(struct client *client, struct client_call 
 /* Gives up; done is not called. NULL is fine. */
 void client_batch_free(struct client_batch *batch);
 
+/*
+ * A subscription to admin.Events, for whoever has a loop of its own: what the caller may see of all
+ * qubes. on_end as in admin_client.h; a policy that refuses the call is an end without an event.
+ * Returns 0 or a negative errno.
+ */
+struct client_events;
+int client_events_new(struct client *client, admin_event_func on_event,
+    admin_events_end_func on_end, void *data, struct client_events **ret);
+void client_events_free(struct client_events *events); /* NULL is fine; also inside a callback */
+
 /* True when no call can succeed, because qubesd is not there. */
 bool client_call_found_nobody(const struct client_call *call);
 

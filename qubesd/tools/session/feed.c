@@ -6,17 +6,19 @@
 #include "shared/log.h"
 #include "shared/text.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct feed {
 	struct client *client; /* borrowed */
-	char *socket;          /* owned */
+	char *own_name;        /* owned */
+	char *tag;             /* owned: of the qubes whose GUI domain this is */
 	bool watch;
 	const struct feed_handler *handler; /* borrowed */
 	void *data;                         /* borrowed */
 
-	struct admin_events *events; /* owned; NULL: not connected */
-	guint retry;                 /* source: the next try to connect */
+	struct client_events *events; /* owned; NULL: not connected */
+	guint retry;                  /* source: the next try to connect */
 	struct backoff backoff;
 
 	struct client_call list; /* admin.vm.List */
@@ -224,8 +226,8 @@ read_more(struct reading *reading)
 	add_call(reading, "admin.label.Index", reading->qube->label, "dom0");
 	add_feature_calls(reading, &reading->first[READ_FEATURES], GUID_CONF_PREFIX, reading->name);
 	reading->own_features = reading->more->len - 2;
-	add_feature_calls(
-	    reading, &reading->first[READ_DEFAULTS], GUID_CONF_DEFAULT_PREFIX, "dom0");
+	add_feature_calls(reading, &reading->first[READ_DEFAULTS], GUID_CONF_DEFAULT_PREFIX,
+	    reading->feed->own_name);
 	reading->batch = client_batch_new(reading->feed->client,
 	    (struct client_call *)reading->more->data, reading->more->len, on_more_read, reading);
 }
@@ -243,7 +245,7 @@ on_first_read(void *data)
 		read_more(reading);
 		return;
 	}
-	if (properties->error == 0) {
+	if (properties->error == 0 || properties->error == -EACCES) {
 		if (!client_call_failed_with(properties, "QubesVMNotFoundError")) {
 			g_autofree char *why = text_quote_string(properties->message);
 
@@ -286,7 +288,7 @@ feed_read(struct feed *feed, const char *name)
 	reading->first[READ_FEATURES] =
 	    (struct client_call){.method = "admin.vm.feature.List", .dest = reading->name};
 	reading->first[READ_DEFAULTS] =
-	    (struct client_call){.method = "admin.vm.feature.List", .dest = "dom0"};
+	    (struct client_call){.method = "admin.vm.feature.List", .dest = feed->own_name};
 	g_hash_table_insert(feed->reads, reading->name, reading);
 	reading->batch = client_batch_new(
 	    feed->client, reading->first, READ_FIRST_COUNT, on_first_read, reading);
@@ -308,6 +310,13 @@ feed_drop(struct feed *feed, const char *name)
 }
 
 /* --- the list ------------------------------------------------------------------------------- */
+
+/* dom0 and the GUI domain itself show no windows here. */
+static bool
+is_gui_side(const struct feed *feed, const char *name)
+{
+	return strcmp(name, "dom0") == 0 || strcmp(name, feed->own_name) == 0;
+}
 
 /* Qubes that were known and are not in the list, or are off there, are gone. */
 static void
@@ -338,7 +347,7 @@ on_listed(void *data)
 	for (size_t i = 0; lines[i] != NULL; i++) {
 		g_auto(GStrv) words = g_strsplit(lines[i], " ", -1);
 
-		if (words[0] != NULL && strcmp(words[0], "dom0") != 0 &&
+		if (words[0] != NULL && !is_gui_side(feed, words[0]) &&
 		    !g_strv_contains((const char *const *)words, "state=Halted"))
 			g_hash_table_add(active, g_strdup(words[0]));
 	}
@@ -380,7 +389,7 @@ on_connected_event(struct feed *feed, const struct admin_event *event)
 static void
 on_changed_event(struct feed *feed, const struct admin_event *event)
 {
-	if (event->subject[0] != '\0' && strcmp(event->subject, "dom0") != 0)
+	if (event->subject[0] != '\0' && !is_gui_side(feed, event->subject))
 		feed_read(feed, event->subject);
 }
 
@@ -427,12 +436,25 @@ static const struct {
     {"property-reset:default_guivm", on_default_event},
 };
 
+/* The tag guivm-OWN-NAME follows the property; who loses it tells nothing else from then on. */
+static bool
+is_about_tag(const struct feed *feed, const char *event, const char *prefix)
+{
+	return g_str_has_prefix(event, prefix) && strcmp(event + strlen(prefix), feed->tag) == 0;
+}
+
 static void
 on_event(const struct admin_event *event, void *data)
 {
+	struct feed *feed = data;
+
+	if (is_about_tag(feed, event->name, "domain-tag-add:"))
+		on_changed_event(feed, event);
+	else if (is_about_tag(feed, event->name, "domain-tag-delete:"))
+		on_gone_event(feed, event);
 	for (size_t i = 0; i < G_N_ELEMENTS(events); i++) {
 		if (strcmp(event->name, events[i].name) == 0) {
-			events[i].handle(data, event);
+			events[i].handle(feed, event);
 			return;
 		}
 	}
@@ -463,30 +485,30 @@ on_events_end(int error, void *data)
 
 	log_warn("qubesd has gone%s%s; waiting for it", error != 0 ? ": " : "",
 	    error != 0 ? g_strerror(-error) : "");
-	g_clear_pointer(&feed->events, admin_events_free);
+	g_clear_pointer(&feed->events, client_events_free);
 	connect_later(feed);
 }
 
 static void
 feed_connect(struct feed *feed)
 {
-	int r = admin_events_new(
-	    feed->socket, "admin.Events", "dom0", on_event, on_events_end, feed, &feed->events);
+	int r = client_events_new(feed->client, on_event, on_events_end, feed, &feed->events);
 
 	if (r < 0) {
-		log_debug("%s: %s", feed->socket, g_strerror(-r));
+		log_debug("admin.Events: %s", g_strerror(-r));
 		connect_later(feed);
 	}
 }
 
 struct feed *
-feed_new(struct client *client, const char *socket, bool watch, const struct feed_handler *handler,
-    void *data)
+feed_new(struct client *client, const char *own_name, bool watch,
+    const struct feed_handler *handler, void *data)
 {
 	struct feed *feed = g_new0(struct feed, 1);
 
 	feed->client = client;
-	feed->socket = g_strdup(socket);
+	feed->own_name = g_strdup(own_name);
+	feed->tag = g_strconcat("guivm-", own_name, NULL);
 	feed->watch = watch;
 	feed->handler = handler;
 	feed->data = data;
@@ -506,7 +528,7 @@ feed_free(struct feed *feed)
 {
 	if (feed == NULL)
 		return;
-	admin_events_free(feed->events);
+	client_events_free(feed->events);
 	if (feed->retry != 0)
 		g_source_remove(feed->retry);
 	client_batch_free(feed->list_batch);
@@ -514,6 +536,7 @@ feed_free(struct feed *feed)
 	g_hash_table_unref(feed->reads);
 	g_queue_free_full(feed->waiting, g_free);
 	g_hash_table_unref(feed->known);
-	g_free(feed->socket);
+	g_free(feed->own_name);
+	g_free(feed->tag);
 	g_free(feed);
 }

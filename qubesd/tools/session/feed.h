@@ -30,11 +30,13 @@ struct feed_handler {
 };
 
 /*
+ * own_name: the GUI domain that this runs in, "dom0" on the trusted side; its features are the
+ * defaults, and neither it nor dom0 is read.
  * watch: with events, for ever; else the list is read once, on_synced is called, and that is all.
  * handler is borrowed, and so is client. on_synced comes also when qubesd could not be reached (not
  * with watch).
  */
-struct feed *feed_new(struct client *client, const char *socket, bool watch,
+struct feed *feed_new(struct client *client, const char *own_name, bool watch,
     const struct feed_handler *handler, void *data);
 void feed_free(struct feed *feed);
 

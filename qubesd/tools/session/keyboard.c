@@ -7,6 +7,7 @@
 
 struct keyboard {
 	struct client *client; /* borrowed */
+	char *own_name;        /* owned */
 	char *layout;          /* owned; NULL: not known */
 	struct client_call call;
 	char *stored;               /* owned: what the call stores */
@@ -54,7 +55,7 @@ on_read(void *data)
 	keyboard->stored = g_strdup(keyboard->layout);
 	keyboard->call = (struct client_call){.method = "admin.vm.property.Set",
 	    .arg = "keyboard_layout",
-	    .dest = "dom0",
+	    .dest = keyboard->own_name,
 	    .payload = keyboard->stored,
 	    .payload_len = strlen(keyboard->stored)};
 	keyboard->batch = client_batch_new(keyboard->client, &keyboard->call, 1, on_set, keyboard);
@@ -69,8 +70,9 @@ keyboard_store(struct keyboard *keyboard)
 		keyboard->again = true;
 		return;
 	}
-	keyboard->call = (struct client_call){
-	    .method = "admin.vm.property.Get", .arg = "keyboard_layout", .dest = "dom0"};
+	keyboard->call = (struct client_call){.method = "admin.vm.property.Get",
+	    .arg = "keyboard_layout",
+	    .dest = keyboard->own_name};
 	keyboard->batch = client_batch_new(keyboard->client, &keyboard->call, 1, on_read, keyboard);
 }
 
@@ -85,11 +87,12 @@ keyboard_set(struct keyboard *keyboard, const char *layout)
 }
 
 struct keyboard *
-keyboard_new(struct client *client)
+keyboard_new(struct client *client, const char *own_name)
 {
 	struct keyboard *keyboard = g_new0(struct keyboard, 1);
 
 	keyboard->client = client;
+	keyboard->own_name = g_strdup(own_name);
 	return keyboard;
 }
 
@@ -102,5 +105,6 @@ keyboard_free(struct keyboard *keyboard)
 	client_clear(&keyboard->call, 1);
 	g_free(keyboard->stored);
 	g_free(keyboard->layout);
+	g_free(keyboard->own_name);
 	g_free(keyboard);
 }

@@ -1,6 +1,6 @@
 /*
- * keyboard - the display's keyboard layout, stored as dom0's property keyboard_layout, from where
- * the qubes get it.
+ * keyboard - the display's keyboard layout, stored as the property keyboard_layout of dom0 or of
+ * the GUI domain, from where its qubes get it.
  */
 #ifndef QUBESD_TOOLS_SESSION_KEYBOARD_H
 #define QUBESD_TOOLS_SESSION_KEYBOARD_H
@@ -9,7 +9,8 @@
 
 struct keyboard;
 
-struct keyboard *keyboard_new(struct client *client); /* client is borrowed */
+/* client is borrowed; own_name: dom0 or the GUI domain. */
+struct keyboard *keyboard_new(struct client *client, const char *own_name);
 void keyboard_free(struct keyboard *keyboard);
 
 /* This is the layout now ("layout+variant+options"). */

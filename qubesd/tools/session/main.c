@@ -1,6 +1,8 @@
 /*
  * qvm-start-daemon - keeps the trusted side of the qubes' windows running in one desktop session: a
- * qubes-guid for every running qube whose GUI domain this is, and the prompt.
+ * qubes-guid for every running qube whose GUI domain this is, and the prompt. It runs in dom0, or in
+ * a qube that is the GUI domain of others; there it asks qubesd through qrexec, as far as the policy
+ * lets it.
  *
  * It trusts qubesd and the X server of the session; it never sees a byte that a qube sent.
  * It promises: one daemon a qube at most; a daemon's name and label were read together, and without
@@ -14,6 +16,7 @@
 #include "qubesd/tools/session/guid_conf.h"
 #include "qubesd/tools/session/keyboard.h"
 #include "qubesd/tools/tool.h"
+#include "shared/guest_conf.h"
 #include "shared/log.h"
 #include "shared/paths.h"
 
@@ -26,7 +29,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OWN_NAME "dom0"
 #define DISPLAY_RETRY_S 5
 
 struct start_options {
@@ -69,6 +71,7 @@ struct session {
 	const struct start_options *options; /* borrowed */
 	const GPtrArray *words;              /* borrowed: names; empty with --all */
 	struct client *client;
+	const char *own_name; /* borrowed: dom0, or the GUI domain that we are in */
 	struct daemons *daemons;
 	struct feed *feed;
 	struct keyboard *keyboard;
@@ -153,7 +156,7 @@ conf_text(const struct wanted_qube *qube, GHashTable *features, GHashTable *defa
 static bool
 gets_daemon(const struct session *session, const struct wanted_qube *qube)
 {
-	enum wanted_verdict verdict = wanted_verdict(qube, OWN_NAME);
+	enum wanted_verdict verdict = wanted_verdict(qube, session->own_name);
 
 	if (verdict == WANTED_REFUSED)
 		log_warn("%s: its label cannot be read, so it gets no windows", qube->name);
@@ -256,16 +259,16 @@ on_display_lost(void *data)
 /* --- the two modes -------------------------------------------------------------------------- */
 
 static int
-session_watch(struct session *session, const char *socket)
+session_watch(struct session *session)
 {
 	if (display_new(on_layout, on_display_lost, session, &session->display) < 0) {
 		log_error("no X server answers on DISPLAY %s",
 		    g_getenv("DISPLAY") != NULL ? g_getenv("DISPLAY") : "(not set)");
 		return 1;
 	}
-	session->keyboard = keyboard_new(session->client);
+	session->keyboard = keyboard_new(session->client, session->own_name);
 	session_start_prompt(session);
-	session->feed = feed_new(session->client, socket, true, &watching, session);
+	session->feed = feed_new(session->client, session->own_name, true, &watching, session);
 	g_main_loop_run(session->loop);
 	return session->status;
 }
@@ -342,9 +345,9 @@ static const struct feed_handler listing = {
 };
 
 static int
-session_start_once(struct session *session, const char *socket)
+session_start_once(struct session *session)
 {
-	session->feed = feed_new(session->client, socket, false, &listing, session);
+	session->feed = feed_new(session->client, session->own_name, false, &listing, session);
 	g_main_loop_run(session->loop);
 	return session->status;
 }
@@ -371,23 +374,46 @@ hold_pidfile(const char *path)
 	return fd;
 }
 
+/* In a qube the host's file says which one it is. */
+static int
+read_own_name(const struct client *client, struct guest_conf *conf)
+{
+	g_autofree char *path = path_in_runtime_dir("guest.conf");
+	g_autofree char *text = NULL;
+	unsigned line;
+	gsize len;
+
+	if (client_is_local(client)) {
+		g_strlcpy(conf->name, "dom0", sizeof(conf->name));
+		return 0;
+	}
+	if (g_file_get_contents(path, &text, &len, NULL) &&
+	    guest_conf_parse(text, len, conf, &line) == 0)
+		return 0;
+	log_error("%s does not tell which qube this is", path);
+	return -ENOENT;
+}
+
 static int
 session_run(const struct start_options *options, const GPtrArray *words)
 {
 	struct session session = {.options = options, .words = words};
-	g_autofree char *socket =
-	    options->socket != NULL ? g_strdup(options->socket) : path_qubesd_socket("qubesd.sock");
+	struct guest_conf conf = {0};
 	int status;
 
-	session.client = client_new(socket);
+	session.client = client_new(options->socket);
+	if (read_own_name(session.client, &conf) < 0) {
+		client_free(session.client);
+		return 1;
+	}
+	session.own_name = conf.name;
 	session.daemons = daemons_new(options->kde);
 	session.loop = g_main_loop_new(NULL, FALSE);
 	daemons_on_idle(session.daemons, on_daemons_idle, &session);
 	g_unix_signal_add(SIGTERM, on_end_signal, &session);
 	g_unix_signal_add(SIGINT, on_end_signal, &session);
 	g_unix_signal_add(SIGHUP, on_end_signal, &session);
-	status =
-	    options->watch ? session_watch(&session, socket) : session_start_once(&session, socket);
+	status = options->watch ? session_watch(&session) : session_start_once(&session);
 	if (session.display_retry != 0)
 		g_source_remove(session.display_retry);
 	feed_free(session.feed);
