@@ -11,8 +11,8 @@ bordure-sandbox.libs := sandbox vchan shared
 bordure-sandbox.pkgs := glib-2.0 jansson
 
 guest += bordure-init
-bordure-init.src := qubesd/sandbox/init.c qubesd/sandbox/agents.c
-bordure-init.libs := shared
+bordure-init.src := qubesd/sandbox/init.c
+bordure-init.libs := guest-init shared
 bordure-init.pkgs := glib-2.0
 
 hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvirt.c \
