@@ -139,8 +139,10 @@ write_kernel(struct writing *w)
 	if (w->qube->kernel[0] == '\0')
 		return;
 	text(w, "kernel", w->qube->kernel);
-	if (w->qube->kernelopts[0] != '\0')
-		text(w, "cmdline", w->qube->kernelopts);
+	if (w->qube->initrd[0] != '\0')
+		text(w, "initrd", w->qube->initrd);
+	if (w->qube->cmdline[0] != '\0')
+		text(w, "cmdline", w->qube->cmdline);
 }
 
 static void
@@ -356,7 +358,8 @@ check(const struct hypervisor_qube *qube, char **ret_error)
 	    {"class", qube->klass},
 	    {"virt_mode", qube->virt_mode},
 	    {"kernel", qube->kernel},
-	    {"kernelopts", qube->kernelopts},
+	    {"initrd", qube->initrd},
+	    {"kernel command line", qube->cmdline},
 	    {"mac", qube->mac},
 	};
 	const char *wrong = NULL;

@@ -107,6 +107,12 @@ hypervisor_state(const struct hypervisor *hypervisor, const char *uuid)
 	return hypervisor->ops->state(hypervisor, uuid);
 }
 
+bool
+hypervisor_has_xid(const struct hypervisor *hypervisor, uint32_t xid)
+{
+	return hypervisor->ops->has_xid(hypervisor, xid);
+}
+
 int64_t
 hypervisor_xid(const struct hypervisor *hypervisor, const char *uuid)
 {

@@ -24,9 +24,9 @@ enum hypervisor_state {
 	HYPERVISOR_CRASHED,
 };
 
-/* One volume as a block device (libvirt); sandboxes use private_dir below instead. */
+/* One volume as a block device (libvirt), raw; sandboxes use private_dir below instead. */
 struct hypervisor_volume {
-	const char *name; /* root, private, volatile, kernel */
+	const char *name; /* root, private, volatile, kernel; the guest finds it by this name */
 	const char *path;
 	bool rw;
 };
@@ -35,9 +35,12 @@ struct hypervisor_volume {
 struct hypervisor_qube {
 	const char *name, *uuid, *klass;
 	uint32_t qid;
+	uint32_t xid; /* its domain id (domain_ids.h); Xen ignores it and reports its own */
 	const char *virt_mode; /* hvm, pv, pvh */
 	uint32_t memory_mib, maxmem_mib, vcpus;
-	const char *kernel, *kernelopts, *mac; /* "" = none */
+	/* boot.h: paths, and all that the kernel is told; "" = none: a machine boots from its image */
+	const char *kernel, *initrd, *cmdline;
+	const char *mac; /* "" = none */
 	bool has_netvm, debug;
 	const char *default_user;
 	const char *keyboard_layout; /* layout+variant+options */
@@ -66,8 +69,8 @@ typedef void (*hypervisor_event)(
  * kind is "sandbox" or a libvirt URI. Returns 0, or a negative errno with *ret_error a sentence
  * (g_free()) that says what to do: no bwrap, user namespaces refused, no libvirtd, ...
  */
-int hypervisor_new(const char *kind, hypervisor_event on_event, void *data,
-    struct hypervisor **ret, char **ret_error);
+int hypervisor_new(const char *kind, hypervisor_event on_event, void *data, struct hypervisor **ret,
+    char **ret_error);
 void hypervisor_free(struct hypervisor *hypervisor); /* qubes go on running */
 const char *hypervisor_kind(const struct hypervisor *hypervisor);
 
@@ -90,6 +93,8 @@ void hypervisor_unpause(
 
 /* Known state, without asking anybody; -1 as xid when it does not run. */
 enum hypervisor_state hypervisor_state(const struct hypervisor *hypervisor, const char *uuid);
+/* True when a qube of this kind has the domain id, or something that it left. */
+bool hypervisor_has_xid(const struct hypervisor *hypervisor, uint32_t xid);
 int64_t hypervisor_xid(const struct hypervisor *hypervisor, const char *uuid);
 
 /* When it was started, in microseconds since the epoch; 0 when it does not run. */

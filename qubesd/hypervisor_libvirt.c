@@ -174,6 +174,19 @@ libvirt_state(const struct hypervisor *hypervisor, const char *uuid)
 	return qube != NULL ? qube->state : HYPERVISOR_HALTED;
 }
 
+static bool
+libvirt_has_xid(const struct hypervisor *hypervisor, uint32_t xid)
+{
+	GHashTableIter iter;
+	struct libvirt_qube *qube;
+
+	g_hash_table_iter_init(&iter, libvirt_of(hypervisor)->qubes);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&qube))
+		if (qube->xid == (int64_t)xid)
+			return true;
+	return false;
+}
+
 static int64_t
 libvirt_xid(const struct hypervisor *hypervisor, const char *uuid)
 {
@@ -227,6 +240,7 @@ static const struct hypervisor_ops ops = {
     .pause = libvirt_pause,
     .unpause = libvirt_unpause,
     .state = libvirt_state,
+    .has_xid = libvirt_has_xid,
     .xid = libvirt_xid,
     .started_us = libvirt_started_us,
     .adopt = libvirt_adopt,

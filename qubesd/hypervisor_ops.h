@@ -20,6 +20,7 @@ struct hypervisor_ops {
 	void (*unpause)(
 	    struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data);
 	enum hypervisor_state (*state)(const struct hypervisor *hypervisor, const char *uuid);
+	bool (*has_xid)(const struct hypervisor *hypervisor, uint32_t xid);
 	int64_t (*xid)(const struct hypervisor *hypervisor, const char *uuid);
 	int64_t (*started_us)(const struct hypervisor *hypervisor, const char *uuid);
 	bool (*adopt)(struct hypervisor *hypervisor, const char *uuid, const char *name);

@@ -72,6 +72,7 @@ arguments_of(const struct hypervisor_qube *qube)
 	add(argv, "--private", qube->private_dir);
 	add(argv, "--root", root);
 	add_number(argv, "--qid", qube->qid);
+	add_number(argv, "--xid", qube->xid);
 	add_number(argv, "--memory", MAX(qube->memory_mib, qube->maxmem_mib));
 	if (qube->gui_domain >= 0)
 		add_number(argv, "--gui-domain", qube->gui_domain);
@@ -98,6 +99,7 @@ sandbox_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
 	}
 	launch = g_new0(struct sandbox_launch, 1);
 	launch->argv = arguments_of(qube);
+	launch->xid = qube->xid;
 	launch->done = done;
 	launch->data = data;
 	if (before != NULL)
@@ -180,6 +182,12 @@ sandbox_state(const struct hypervisor *hypervisor, const char *uuid)
 	return qube != NULL ? qube->state : HYPERVISOR_HALTED;
 }
 
+static bool
+sandbox_uses_xid(const struct hypervisor *hypervisor, uint32_t xid)
+{
+	return sandbox_has_xid(sandboxes_of(hypervisor), xid);
+}
+
 static int64_t
 sandbox_xid(const struct hypervisor *hypervisor, const char *uuid)
 {
@@ -254,6 +262,7 @@ static const struct hypervisor_ops ops = {
     .pause = sandbox_pause,
     .unpause = sandbox_unpause,
     .state = sandbox_state,
+    .has_xid = sandbox_uses_xid,
     .xid = sandbox_xid,
     .started_us = sandbox_started_us,
     .adopt = sandbox_adopt,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #define OPTIONS_FILE "default-kernelopts-nopci.txt"
+#define COMMON_OPTIONS_FILE "default-kernelopts-common.txt"
 
 struct kernels {
 	char *dir;               /* owned; the folder that newest was read from */
@@ -101,16 +102,38 @@ kernels_newest(struct qubes_app *app)
 }
 
 char *
-kernels_default_options(struct qubes_app *app, const char *version)
+kernels_file(struct qubes_app *app, const char *version, const char *name)
 {
 	const char *dir = kernel_dir(app);
-	g_autofree char *path = NULL;
-	char *text;
+	char *path;
 
 	if (dir == NULL || !has_kernel(dir, version))
 		return NULL;
-	path = g_build_filename(dir, version, OPTIONS_FILE, NULL);
-	if (!g_file_get_contents(path, &text, NULL, NULL))
+	path = g_build_filename(dir, version, name, NULL);
+	if (!g_file_test(path, G_FILE_TEST_IS_REGULAR))
+		g_clear_pointer(&path, g_free);
+	return path;
+}
+
+static char *
+read_line(struct qubes_app *app, const char *version, const char *name)
+{
+	g_autofree char *path = kernels_file(app, version, name);
+	char *text;
+
+	if (path == NULL || !g_file_get_contents(path, &text, NULL, NULL))
 		return NULL;
 	return g_strstrip(text);
+}
+
+char *
+kernels_common_options(struct qubes_app *app, const char *version)
+{
+	return read_line(app, version, COMMON_OPTIONS_FILE);
+}
+
+char *
+kernels_default_options(struct qubes_app *app, const char *version)
+{
+	return read_line(app, version, OPTIONS_FILE);
 }

@@ -20,6 +20,13 @@ void kernels_free(struct kernels *kernels);
 bool kernels_has(struct qubes_app *app, const char *version);
 /* The newest version, "" when there is none; borrowed until the next call. */
 const char *kernels_newest(struct qubes_app *app);
+/* The path of one of the version's files; NULL when it is not there. g_free(). */
+char *kernels_file(struct qubes_app *app, const char *version, const char *name);
+/*
+ * What every kernel of this version is told, from its folder's default-kernelopts-common.txt, one
+ * line without its end; NULL when it has none. g_free().
+ */
+char *kernels_common_options(struct qubes_app *app, const char *version);
 /* The version's default options, one line without its end; NULL when it has none. g_free(). */
 char *kernels_default_options(struct qubes_app *app, const char *version);
 

@@ -38,6 +38,7 @@ run_free(struct run *run)
 	g_ptr_array_unref(run->shutdown_waiters);
 	g_ptr_array_unref(run->stop_waiters);
 	g_ptr_array_unref(run->restart_waiters);
+	boot_clear(&run->boot);
 	admin_error_clear(&run->error);
 	g_free(run->start_guid);
 	domain_unref(run->domain);

@@ -9,6 +9,7 @@
 #ifndef QUBESD_LIFECYCLE_RUN_H
 #define QUBESD_LIFECYCLE_RUN_H
 
+#include "qubesd/boot.h"
 #include "qubesd/hypervisor.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/qrexec_child.h"
@@ -38,12 +39,14 @@ struct run {
 	struct domain *domain;         /* owned reference */
 	struct hypervisor *hypervisor; /* borrowed; NULL before it is chosen */
 	enum run_phase phase;
-	unsigned step;      /* the next one of the table in lifecycle_start.c */
-	char *start_guid;   /* owned */
-	bool spawned;       /* the hypervisor runs it: its end must be processed */
-	bool connected;     /* the agent has, or nobody waits for it */
-	bool paused;        /* as told by events */
-	bool shutting_down; /* asked to; starts wait until it has, or its time is over */
+	unsigned step;        /* the next one of the table in lifecycle_start.c */
+	char *start_guid;     /* owned */
+	struct boot boot;     /* of the start under way */
+	uint32_t offered_xid; /* the domain id that the hypervisor is to give it */
+	bool spawned;         /* the hypervisor runs it: its end must be processed */
+	bool connected;       /* the agent has, or nobody waits for it */
+	bool paused;          /* as told by events */
+	bool shutting_down;   /* asked to; starts wait until it has, or its time is over */
 	guint shutdown_timer;
 	struct qrexec_child *qrexec; /* owned; NULL: none */
 	struct admin_error error;    /* why the start failed */

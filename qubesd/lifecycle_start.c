@@ -2,6 +2,8 @@
  * The start of a qube: a table of steps, walked until one waits. Each step that fails leaves its
  * reason, and run_fail() undoes what was done. Order of steps and events: docs/lifecycle.md, "Start".
  */
+#include "qubesd/boot.h"
+#include "qubesd/domain_ids.h"
 #include "qubesd/lifecycle_run.h"
 #include "shared/log.h"
 
@@ -105,6 +107,54 @@ positive(int64_t number)
 	return number > 0 && number <= G_MAXINT32 ? (uint32_t)number : 0;
 }
 
+static bool
+is_xid_taken(uint32_t xid, void *data)
+{
+	GHashTableIter iter;
+	gpointer hypervisor;
+
+	g_hash_table_iter_init(&iter, data);
+	while (g_hash_table_iter_next(&iter, NULL, &hypervisor))
+		if (hypervisor_has_xid(hypervisor, xid))
+			return true;
+	return false;
+}
+
+static bool
+has_xen(GHashTable *hypervisors)
+{
+	GHashTableIter iter;
+	gpointer kind;
+
+	g_hash_table_iter_init(&iter, hypervisors);
+	while (g_hash_table_iter_next(&iter, &kind, NULL))
+		if (g_str_has_prefix(kind, "xen"))
+			return true;
+	return false;
+}
+
+static enum step_result
+step_number(struct run *run)
+{
+	GHashTable *hypervisors = run->lifecycle->hypervisors;
+	int r = domain_ids_next(has_xen(hypervisors), is_xid_taken, hypervisors, &run->offered_xid);
+
+	if (r == 0)
+		return STEP_DONE;
+	admin_error_set(&run->error, "QubesException",
+	    "%s gets no domain id: the file last-xid in the runtime folder: %s",
+	    domain_name(run->domain), g_strerror(-r));
+	return STEP_FAILED;
+}
+
+static enum step_result
+step_choose_kernel(struct run *run)
+{
+	if (boot_of(run->domain, hypervisor_kind(run->hypervisor), &run->boot, &run->error))
+		return STEP_DONE;
+	return STEP_FAILED;
+}
+
 static enum step_result
 step_spawn(struct run *run)
 {
@@ -112,8 +162,6 @@ step_spawn(struct run *run)
 	const struct domain *system = system_of(domain);
 	bool is_disposable = domain_class(domain) == DOMAIN_DISP;
 	g_autofree char *virt_mode = domain_string(domain, PROPERTY_VIRT_MODE);
-	g_autofree char *kernel = domain_string(domain, PROPERTY_KERNEL);
-	g_autofree char *kernelopts = domain_string(domain, PROPERTY_KERNELOPTS);
 	g_autofree char *mac = domain_string(domain, PROPERTY_MAC);
 	g_autofree char *user = domain_string(domain, PROPERTY_DEFAULT_USER);
 	g_autofree char *layout = domain_string(domain, PROPERTY_KEYBOARD_LAYOUT);
@@ -125,12 +173,14 @@ step_spawn(struct run *run)
 	    .uuid = domain_uuid(domain),
 	    .klass = domain_klass(domain),
 	    .qid = domain_qid(domain),
+	    .xid = run->offered_xid,
 	    .virt_mode = virt_mode,
 	    .memory_mib = positive(domain_int(domain, PROPERTY_MEMORY)),
 	    .maxmem_mib = positive(domain_int(domain, PROPERTY_MAXMEM)),
 	    .vcpus = positive(domain_int(domain, PROPERTY_VCPUS)),
-	    .kernel = kernel,
-	    .kernelopts = kernelopts,
+	    .kernel = run->boot.kernel,
+	    .initrd = run->boot.initrd,
+	    .cmdline = run->boot.cmdline,
 	    .mac = mac,
 	    .has_netvm = domain_netvm(domain) != NULL,
 	    .debug = domain_bool(domain, PROPERTY_DEBUG),
@@ -240,9 +290,11 @@ step_started(struct run *run)
 static enum step_result (*const steps[])(struct run *) = {
     step_check_prohibited,
     step_choose_hypervisor,
+    step_choose_kernel,
     step_pre_start,
     step_verify_files,
     step_pre_spawn,
+    step_number,
     step_spawn,
     step_spawned,
     step_qrexec,

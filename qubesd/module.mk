@@ -3,7 +3,7 @@
 libs += qubesd-core
 qubesd-core.src := $(addprefix qubesd/, \
 	admin.c admin_decode.c admin_domain.c admin_error.c admin_feature.c admin_label.c \
-	admin_pool.c admin_power.c admin_property.c admin_server.c derived.c domain.c \
+	admin_pool.c admin_power.c admin_property.c admin_server.c boot.c derived.c domain.c \
 	domain_files.c domain_marks.c event.c event_stream.c grammar.c journal.c kernels.c \
 	label.c network.c notes.c permission.c policy_client.c pool.c property.c \
 	property_checks.c property_decode.c property_defaults.c property_domain.c property_global.c \
@@ -30,6 +30,11 @@ tests += test_store
 test_store.src := tests/unit/test_store.c tests/unit/lifecycle_double.c
 test_store.libs := qubesd-core shared
 test_store.pkgs := cmocka
+
+tests += test_boot
+test_boot.src := tests/unit/test_boot.c $(admin-tests-src)
+test_boot.libs := qubesd-core shared
+test_boot.pkgs := cmocka
 
 tests += test_property test_events
 test_property.src := tests/unit/test_property.c $(admin-tests-src)

@@ -263,32 +263,26 @@ on_status(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-static uint32_t
-free_xid(const struct sandboxes *sandboxes)
+bool
+sandbox_has_xid(const struct sandboxes *sandboxes, uint32_t xid)
 {
-	for (uint32_t xid = 1;; xid++) {
-		GHashTableIter iter;
-		struct sandbox_qube *qube;
-		bool taken = has_folder(xid);
+	GHashTableIter iter;
+	struct sandbox_qube *qube;
 
-		g_hash_table_iter_init(&iter, sandboxes->qubes);
-		while (!taken && g_hash_table_iter_next(&iter, NULL, (gpointer *)&qube))
-			taken = qube->xid == xid;
-		if (!taken)
-			return xid;
-	}
+	g_hash_table_iter_init(&iter, sandboxes->qubes);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&qube))
+		if (qube->xid == xid)
+			return true;
+	return has_folder(xid);
 }
 
 void
 sandbox_qube_launch(struct sandboxes *sandboxes, const char *uuid, struct sandbox_launch *launch)
 {
-	uint32_t xid = free_xid(sandboxes);
-	struct sandbox_qube *qube = qube_new(sandboxes, uuid, xid);
+	struct sandbox_qube *qube = qube_new(sandboxes, uuid, launch->xid);
 	pid_t child;
 	int r;
 
-	g_ptr_array_add(launch->argv, g_strdup("--xid"));
-	g_ptr_array_add(launch->argv, g_strdup_printf("%" PRIu32, xid));
 	r = spawn(launch->argv, &qube->status_fd, &child);
 	if (r == 0)
 		r = watch_child(qube, child);

@@ -25,9 +25,10 @@ struct sandbox_waiter {
 	void *data;
 };
 
-/* What to start, once a domain id is known. */
+/* What to start, at once or when the run before has ended. */
 struct sandbox_launch {
-	GPtrArray *argv; /* owned: char *, without --xid */
+	GPtrArray *argv; /* owned: char * */
+	uint32_t xid;
 	hypervisor_done done;
 	void *data;
 };
@@ -53,6 +54,9 @@ struct sandbox_qube {
 
 /* For sandboxes->qubes. */
 void sandbox_qube_free(gpointer data);
+
+/* One that runs has this domain id, or a folder of one that does not any more. */
+bool sandbox_has_xid(const struct sandboxes *sandboxes, uint32_t xid);
 
 /* Starts a qube that is not among the others; takes launch over. Its done is called later. */
 void sandbox_qube_launch(

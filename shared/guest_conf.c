@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <string.h>
 
 static bool
@@ -150,5 +151,57 @@ guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned
 		if (keys[i].required && (seen & 1u << i) == 0)
 			return -EINVAL;
 	*ret = conf;
+	return 0;
+}
+
+/* --- the other way -------------------------------------------------------------------------- */
+
+static void
+append(GString *text, const char *key, const char *value)
+{
+	g_string_append_printf(text, "%s=%s\n", key, value);
+}
+
+static void
+append_number(GString *text, const char *key, int64_t value)
+{
+	g_string_append_printf(text, "%s=%" PRId64 "\n", key, value);
+}
+
+/* Does the text say so? What is left out of it is put in for the comparison. */
+static bool
+comes_back(const GString *text, const struct guest_conf_facts *facts)
+{
+	g_autofree char *whole = g_strconcat(text->str, facts->xid == 0 ? "xid=1\n" : "", NULL);
+	struct guest_conf back;
+	unsigned line;
+
+	if (guest_conf_parse(whole, strlen(whole), &back, &line) < 0)
+		return false;
+	return strcmp(back.name, facts->name) == 0 && strcmp(back.uuid, facts->uuid) == 0 &&
+	       strcmp(back.type, facts->type) == 0 &&
+	       strcmp(back.default_user, facts->default_user) == 0 &&
+	       strcmp(back.keyboard_layout, facts->keyboard_layout) == 0;
+}
+
+int
+guest_conf_format(const struct guest_conf_facts *facts, char **ret)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	append(text, "name", facts->name);
+	append(text, "uuid", facts->uuid);
+	append(text, "type", facts->type);
+	if (facts->xid != 0)
+		append_number(text, "xid", facts->xid);
+	append(text, "default-user", facts->default_user);
+	if (facts->gui_domain >= 0)
+		append_number(text, "gui-domain-xid", facts->gui_domain);
+	append(text, "keyboard-layout", facts->keyboard_layout);
+	append_number(text, "debug", facts->debug);
+	append_number(text, "privileged", facts->privileged);
+	if (!comes_back(text, facts))
+		return -EINVAL;
+	*ret = g_strdup(text->str);
 	return 0;
 }

@@ -29,6 +29,20 @@ struct guest_conf {
 	bool privileged;    /* default false */
 };
 
+/* The same as the host has it; all borrowed. */
+struct guest_conf_facts {
+	const char *name, *uuid, *type, *default_user, *keyboard_layout;
+	uint32_t xid; /* 0: left out, for guests that learn their number elsewhere */
+	int64_t gui_domain;
+	bool debug, privileged;
+};
+
+/*
+ * The text that says this, each key once. Pure. Returns 0 with *ret (g_free()), or -EINVAL when a
+ * value would not come back as it is: a line feed in it, too long, no such name.
+ */
+int guest_conf_format(const struct guest_conf_facts *facts, char **ret);
+
 /* Pure. Returns 0, or -EINVAL with *ret_line the number of the line that is wrong (0: a key is
  * missing, or the file is too long); *ret is untouched then. */
 int guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned *ret_line);

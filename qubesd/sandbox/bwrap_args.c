@@ -224,12 +224,15 @@ add_system(struct bwrap_args *args, const struct sandbox_options *options)
 	/* clang-format on */
 }
 
-static void
+static int
 add_qube(struct bwrap_args *args, const struct sandbox_options *options,
     const struct identity *identity, const struct stage *stage)
 {
-	g_autofree char *conf = etc_files_guest_conf(options, identity_is_privileged(identity));
+	g_autofree char *conf = NULL;
+	int r = etc_files_guest_conf(options, identity_is_privileged(identity), &conf);
 
+	if (r < 0)
+		return r;
 	add(args, "--bind", stage->paths[STAGE_RW], "/rw", NULL);
 	add(args, "--bind", stage->paths[STAGE_HOME], "/home", NULL);
 	add(args, "--dir", "/run/qubes", NULL);
@@ -237,6 +240,7 @@ add_qube(struct bwrap_args *args, const struct sandbox_options *options,
 	add(args, "--bind", stage->paths[STAGE_VCHAN], "/run/qubes/vchan.sock", NULL);
 	/* The root folder itself is a tmpfs without a limit: nobody writes there. */
 	add(args, "--remount-ro", "/", "--chdir", "/", NULL);
+	return 0;
 }
 
 static int
@@ -270,16 +274,18 @@ bwrap_args_new(const char *program, const struct sandbox_options *options,
 	add(&args, program, NULL);
 	add_namespaces(&args, options, identity);
 	r = add_seccomp(&args);
+	if (r == 0) {
+		add_number(&args, "--info-fd", info_fd);
+		add_environment(&args);
+		add_programs(&args, stage);
+		add_etc(&args, options, stage);
+		add_system(&args, options);
+		r = add_qube(&args, options, identity, stage);
+	}
 	if (r < 0) {
 		bwrap_args_clear(&args);
 		return r;
 	}
-	add_number(&args, "--info-fd", info_fd);
-	add_environment(&args);
-	add_programs(&args, stage);
-	add_etc(&args, options, stage);
-	add_system(&args, options);
-	add_qube(&args, options, identity, stage);
 	add(&args, "--", INIT, NULL);
 	add_number(&args, "--ready-fd", ready_fd);
 	g_ptr_array_add(args.argv, NULL);

@@ -1,7 +1,7 @@
 #include "qubesd/sandbox/etc_files.h"
+#include "shared/guest_conf.h"
 
 #include <glib.h>
-#include <inttypes.h>
 #include <string.h>
 
 const char *const etc_files_bound[] = {
@@ -132,20 +132,20 @@ etc_files_each(const struct sandbox_options *options, etc_file_func func, void *
 		func(constant_files[i].path, constant_files[i].content, data);
 }
 
-char *
-etc_files_guest_conf(const struct sandbox_options *options, bool privileged)
+int
+etc_files_guest_conf(const struct sandbox_options *options, bool privileged, char **ret)
 {
-	GString *conf = g_string_new(NULL);
+	struct guest_conf_facts facts = {
+	    .name = options->name,
+	    .uuid = options->uuid,
+	    .type = options->klass,
+	    .default_user = options->default_user,
+	    .keyboard_layout = options->keyboard_layout,
+	    .xid = options->xid,
+	    .gui_domain = options->gui_domain,
+	    .debug = options->debug,
+	    .privileged = privileged,
+	};
 
-	g_string_append_printf(conf, "name=%s\n", options->name);
-	g_string_append_printf(conf, "uuid=%s\n", options->uuid);
-	g_string_append_printf(conf, "type=%s\n", options->klass);
-	g_string_append_printf(conf, "xid=%" PRIu32 "\n", options->xid);
-	g_string_append_printf(conf, "default-user=%s\n", options->default_user);
-	if (options->gui_domain >= 0)
-		g_string_append_printf(conf, "gui-domain-xid=%" PRId64 "\n", options->gui_domain);
-	g_string_append_printf(conf, "keyboard-layout=%s\n", options->keyboard_layout);
-	g_string_append_printf(conf, "debug=%d\n", options->debug);
-	g_string_append_printf(conf, "privileged=%d\n", privileged);
-	return g_string_free(conf, FALSE);
+	return guest_conf_format(&facts, ret);
 }

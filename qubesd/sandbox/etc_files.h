@@ -16,7 +16,8 @@ void etc_files_each(const struct sandbox_options *options, etc_file_func func, v
 /* What is bound read-only from the template's etc, if it is there; NULL-terminated. */
 extern const char *const etc_files_bound[];
 
-/* /run/qubes/guest.conf: docs/architecture.md, "What a sandbox sees". g_free(). */
-char *etc_files_guest_conf(const struct sandbox_options *options, bool privileged);
+/* /run/qubes/guest.conf: docs/architecture.md, "What a sandbox sees". 0 with *ret
+ * (g_free()), or -EINVAL for a value that the guest could not read. */
+int etc_files_guest_conf(const struct sandbox_options *options, bool privileged, char **ret);
 
 #endif

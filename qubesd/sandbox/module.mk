@@ -15,10 +15,15 @@ bordure-init.src := qubesd/sandbox/init.c
 bordure-init.libs := guest-init shared
 bordure-init.pkgs := glib-2.0
 
-hypervisor.src := $(addprefix qubesd/,domain_xml.c hypervisor.c hypervisor_libvirt.c \
+hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c hypervisor.c hypervisor_libvirt.c \
 	hypervisor_sandbox.c libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_start.c \
 	qrexec_child.c sandbox_qube.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
+
+tests += test_domain_ids
+test_domain_ids.src := tests/unit/test_domain_ids.c qubesd/domain_ids.c
+test_domain_ids.libs := shared
+test_domain_ids.pkgs := cmocka glib-2.0
 
 tests += test_sandbox_seccomp test_sandbox_tree test_domain_xml
 test_sandbox_seccomp.src := tests/unit/test_sandbox_seccomp.c
@@ -45,7 +50,8 @@ test_hypervisor_libvirt.libs := hypervisor sandbox shared
 test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
 
 tests += test_lifecycle
-test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c qubesd/lifecycle.c \
+test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c \
+	qubesd/domain_ids.c qubesd/lifecycle.c \
 	qubesd/lifecycle_calls.c qubesd/lifecycle_start.c qubesd/qrexec_child.c
 test_lifecycle.libs := qubesd-core sandbox shared
 test_lifecycle.pkgs := cmocka glib-2.0

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define QID_MAX 9999
-#define XID_MAX 0x7fff
 
 static bool
 is_user_name(const char *name)
@@ -69,7 +68,7 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 		sandbox_options_clear(&options);
 		return -EINVAL;
 	}
-	if (argc != 1 || qid < 0 || qid > QID_MAX || xid < 0 || xid > XID_MAX || memory_mib < 16) {
+	if (argc != 1 || qid < 0 || qid > QID_MAX || xid < 0 || memory_mib < 16) {
 		*ret_error = g_strdup("an argument is too many, or a number is out of range");
 		sandbox_options_clear(&options);
 		return -EINVAL;

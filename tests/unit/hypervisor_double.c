@@ -101,6 +101,7 @@ hypervisor_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qu
 	replace(&d->template_name, qube->template_name);
 	d->private_keep = qube->private_keep;
 	d->gui_domain = qube->gui_domain;
+	d->xid = qube->xid;
 	called(hypervisor, "start", qube->uuid, done, data);
 }
 
@@ -136,6 +137,13 @@ hypervisor_state(const struct hypervisor *hypervisor, const char *uuid)
 	(void)hypervisor;
 	(void)uuid;
 	return hypervisor_double.state;
+}
+
+bool
+hypervisor_has_xid(const struct hypervisor *hypervisor, uint32_t xid)
+{
+	(void)hypervisor;
+	return xid == hypervisor_double.used_xid;
 }
 
 int64_t

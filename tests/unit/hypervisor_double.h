@@ -17,6 +17,8 @@ struct hypervisor_double {
 	char *name, *private_dir, *private_source, *template_name;
 	bool private_keep;
 	int64_t gui_domain;
+	uint32_t xid;
+	uint32_t used_xid; /* what hypervisor_has_xid() says yes to */
 	enum hypervisor_state state;
 };
 

@@ -21,7 +21,8 @@ sample(void)
 	    .maxmem_mib = 4000,
 	    .vcpus = 2,
 	    .kernel = "/var/lib/qubes/vm-kernels/6.6/vmlinuz",
-	    .kernelopts = "quiet",
+	    .initrd = "",
+	    .cmdline = "quiet",
 	    .mac = "00:16:3e:5e:6c:00",
 	    .default_user = "user",
 	    .keyboard_layout = "us++",
@@ -197,7 +198,7 @@ lvt_01_hostile_values_come_back_as_they_were_and_add_no_element(void **state)
 		g_autofree char *other = NULL;
 
 		qube.kernel = hostile[i];
-		qube.kernelopts = hostile[i];
+		qube.cmdline = hostile[i];
 		qube.klass = hostile[i];
 		qube.name = hostile[i];
 		document = document_of(&qube, DOMAIN_XML_XEN);
@@ -222,10 +223,10 @@ lvt_01_bytes_that_xml_cannot_carry_are_refused_by_name(void **state)
 		struct hypervisor_qube qube = sample();
 		char *text = NULL, *error = NULL;
 
-		qube.kernelopts = wrong[i];
+		qube.cmdline = wrong[i];
 		assert_int_equal(domain_xml_new(&qube, DOMAIN_XML_XEN, &text, &error), -EINVAL);
 		assert_null(text);
-		assert_non_null(strstr(error, "kernelopts"));
+		assert_non_null(strstr(error, "command line"));
 		g_free(error);
 	}
 }

@@ -3,6 +3,7 @@
 #include "shared/guest_conf.h"
 
 #include <errno.h>
+#include <glib.h>
 #include <string.h>
 
 #define REQUIRED                                                                                   \
@@ -168,6 +169,77 @@ guest_conf_refuses_a_nul_and_a_file_too_long(void **state)
 	assert_int_equal(line, 6);
 }
 
+static const struct guest_conf_facts sample = {
+    .name = "work",
+    .uuid = "2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21",
+    .type = "AppVM",
+    .default_user = "user",
+    .keyboard_layout = "de+nodeadkeys+",
+    .xid = 40000,
+    .gui_domain = 0,
+    .debug = true,
+    .privileged = true,
+};
+
+static void
+guest_conf_is_written_as_it_is_read(void **state)
+{
+	g_autofree char *text = NULL;
+	struct guest_conf conf;
+	unsigned line;
+
+	(void)state;
+	assert_int_equal(guest_conf_format(&sample, &text), 0);
+	assert_string_equal(text,
+	    "name=work\nuuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\ntype=AppVM\nxid=40000\n"
+	    "default-user=user\ngui-domain-xid=0\nkeyboard-layout=de+nodeadkeys+\ndebug=1\n"
+	    "privileged=1\n");
+	assert_int_equal(parse(text, &conf, &line), 0);
+	assert_int_equal(conf.xid, 40000);
+	assert_int_equal(conf.gui_domain, 0);
+	assert_true(conf.debug && conf.privileged);
+}
+
+static void
+guest_conf_leaves_out_what_is_not_known(void **state)
+{
+	struct guest_conf_facts facts = sample;
+	g_autofree char *text = NULL;
+
+	(void)state;
+	facts.xid = 0;
+	facts.gui_domain = -1;
+	assert_int_equal(guest_conf_format(&facts, &text), 0);
+	assert_null(strstr(text, "xid"));
+}
+
+static void
+guest_conf_with_a_value_that_would_not_come_back_is_not_written(void **state)
+{
+	g_autofree char *longest = g_strnfill(255, 'x');
+	g_autofree char *too_long = g_strnfill(256, 'x');
+	struct guest_conf_facts facts = sample;
+	char *text = NULL;
+
+	(void)state;
+	facts.keyboard_layout = "us\nprivileged=1";
+	assert_int_equal(guest_conf_format(&facts, &text), -EINVAL);
+	facts.keyboard_layout = "us\n";
+	assert_int_equal(guest_conf_format(&facts, &text), -EINVAL);
+	facts.keyboard_layout = too_long;
+	assert_int_equal(guest_conf_format(&facts, &text), -EINVAL);
+	facts.keyboard_layout = longest;
+	facts.name = "a/b";
+	assert_int_equal(guest_conf_format(&facts, &text), -EINVAL);
+	facts.name = "work";
+	facts.xid = (uint32_t)G_MAXINT32 + 1;
+	assert_int_equal(guest_conf_format(&facts, &text), -EINVAL);
+	assert_null(text);
+	facts.xid = G_MAXINT32;
+	assert_int_equal(guest_conf_format(&facts, &text), 0);
+	g_free(text);
+}
+
 int
 main(void)
 {
@@ -180,6 +252,9 @@ main(void)
 	    cmocka_unit_test(guest_conf_takes_the_largest_numbers),
 	    cmocka_unit_test(guest_conf_skips_keys_of_a_newer_host),
 	    cmocka_unit_test(guest_conf_refuses_a_nul_and_a_file_too_long),
+	    cmocka_unit_test(guest_conf_is_written_as_it_is_read),
+	    cmocka_unit_test(guest_conf_leaves_out_what_is_not_known),
+	    cmocka_unit_test(guest_conf_with_a_value_that_would_not_come_back_is_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

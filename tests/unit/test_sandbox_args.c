@@ -183,15 +183,15 @@ static void
 guest_conf_says_what_the_guest_must_know(void **state)
 {
 	struct sandbox_options options = sample();
-	g_autofree char *with = etc_files_guest_conf(&options, true);
-	g_autofree char *without = NULL;
+	g_autofree char *with = NULL, *without = NULL;
 
 	(void)state;
+	assert_int_equal(etc_files_guest_conf(&options, true, &with), 0);
 	assert_string_equal(with,
 	    "name=work\nuuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\ntype=AppVM\nxid=1\n"
 	    "default-user=user\ngui-domain-xid=0\nkeyboard-layout=us++\ndebug=0\nprivileged=1\n");
 	options.gui_domain = -1;
-	without = etc_files_guest_conf(&options, false);
+	assert_int_equal(etc_files_guest_conf(&options, false, &without), 0);
 	assert_null(strstr(without, "gui-domain-xid"));
 	assert_has(without, "\nprivileged=0\n");
 }
@@ -239,7 +239,7 @@ options_that_could_lead_elsewhere_are_refused(void **state)
 static void
 options_out_of_range_are_refused(void **state)
 {
-	static const char *const wrong[] = {"--qid=10000", "--qid=-1", "--xid=32768", "--xid=-1",
+	static const char *const wrong[] = {"--qid=10000", "--qid=-1", "--xid=2147483648", "--xid=-1",
 	    "--memory=15", "--nothing", "word"};
 	struct sandbox_options options;
 
