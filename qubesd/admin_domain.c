@@ -2,9 +2,11 @@
 #include "qubesd/admin.h"
 #include "qubesd/admin_decode.h"
 #include "qubesd/admin_methods.h"
+#include "qubesd/domain_storage.h"
 #include "qubesd/notes.h"
 #include "qubesd/permission.h"
 #include "qubesd/policy_client.h"
+#include "qubesd/storage/volume.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -110,11 +112,14 @@ find_template(struct admin_call *call, enum domain_class klass, struct domain **
 
 /* A root volume that is a snapshot lies in the pool of what it is a snapshot of. */
 static bool
-check_pools(const struct qubes_app *app, enum domain_class klass, const struct admin_create *create,
-    struct admin_error *error)
+check_pools(const struct qubes_app *app, enum domain_class klass, const struct domain *template,
+    const struct admin_create *create, struct admin_error *error)
 {
 	const char *root = create->volume_pools[ADMIN_VOLUME_ROOT];
-	g_autofree char *template_pool = qubes_app_string(app, GLOBAL_DEFAULT_POOL_ROOT);
+	const struct volume *volume = template != NULL ? domain_volume(template, "root") : NULL;
+	g_autofree char *template_pool = volume != NULL
+					     ? g_strdup(volume->pool)
+					     : qubes_app_string(app, GLOBAL_DEFAULT_POOL_ROOT);
 
 	if (create->pool != NULL && qubes_app_pool(app, create->pool) == NULL)
 		return admin_error_set(error, "QubesException", "Unknown storage pool");
@@ -129,12 +134,10 @@ check_pools(const struct qubes_app *app, enum domain_class klass, const struct a
 	return true;
 }
 
-/* The pools asked for, for the day when the volumes are made. */
+/* In which pools the volumes are to be made. */
 static void
-note_pools(struct domain *domain, const struct admin_create *create)
+plan_volumes(struct domain *domain, const struct admin_create *create)
 {
-	g_autoptr(GString) xml = g_string_new(NULL);
-
 	for (size_t i = 0; i < ADMIN_VOLUME_COUNT; i++) {
 		const char *pool = create->volume_pools[i];
 
@@ -143,16 +146,57 @@ note_pools(struct domain *domain, const struct admin_create *create)
 		    !(i == ADMIN_VOLUME_ROOT && takes_template(domain_class(domain))))
 			pool = create->pool;
 		if (pool != NULL)
-			g_string_append_printf(
-			    xml, "<volume name=\"%s\" pool=\"%s\"/>", admin_volume_names[i], pool);
+			domain_storage_plan(domain, admin_volume_names[i], pool);
 	}
-	if (xml->len > 0)
-		g_ptr_array_add(domain_raw(domain, DOMAIN_RAW_ELEMENTS),
-		    g_strdup_printf("<volume-config>%s</volume-config>", xml->str));
+}
+
+/* A new qube whose volumes are being made. */
+struct making {
+	struct admin_call *call;
+	struct domain *domain; /* a reference */
+	char *reply;           /* owned; NULL: empty */
+};
+
+/* All or nothing: a qube without its volumes is removed again. */
+static void
+on_volumes_made(const struct admin_error *error, void *data)
+{
+	struct making *making = data;
+	struct qubes_app *app = domain_app(making->domain);
+	struct admin_error why = {0};
+
+	if (error == NULL) {
+		admin_call_commit(making->call, making->reply);
+	} else {
+		admin_error_set(&why, error->name, "%s", error->message);
+		if (!domain_is_removed(making->domain))
+			qubes_app_remove_domain(app, making->domain, NULL);
+		admin_call_fail(making->call, &why);
+	}
+	domain_unref(making->domain);
+	g_free(making->reply);
+	g_free(making);
+}
+
+/* Answers when the qube is there with all that belongs to it. */
+static void
+finish_creation(struct admin_call *call, struct domain *domain, const char *reply)
+{
+	struct making *making;
+
+	if (!domain_storage_wanted(domain)) {
+		admin_call_commit(call, reply);
+		return;
+	}
+	making = g_new0(struct making, 1);
+	making->call = call;
+	making->domain = domain_ref(domain);
+	making->reply = g_strdup(reply);
+	domain_storage_ensure(domain, on_volumes_made, making);
 }
 
 /* Step 10: what is named inside the request exists. */
-static bool
+static struct domain *
 create_domain(struct admin_call *call, enum domain_class klass, const struct admin_create *create,
     struct admin_error *error)
 {
@@ -161,21 +205,24 @@ create_domain(struct admin_call *call, enum domain_class klass, const struct adm
 	    .klass = klass, .name = create->name, .creator = admin_call_source(call)};
 	struct domain *domain;
 
-	if (qubes_app_find(app, create->name) != NULL)
-		return admin_error_set(
+	if (qubes_app_find(app, create->name) != NULL) {
+		admin_error_set(
 		    error, "QubesVMAlreadyExistsError", "Qube already exists: %s", create->name);
+		return NULL;
+	}
 	if (!find_template(call, klass, &spec.template, error))
-		return false;
+		return NULL;
 	spec.label = qubes_app_label(app, create->label);
-	if (spec.label == NULL)
-		return admin_error_set(error, "QubesLabelNotFoundError", "Label does not exist");
-	if (!check_pools(app, klass, create, error))
-		return false;
+	if (spec.label == NULL) {
+		admin_error_set(error, "QubesLabelNotFoundError", "Label does not exist");
+		return NULL;
+	}
+	if (!check_pools(app, klass, spec.template, create, error))
+		return NULL;
 	domain = qubes_app_create_domain(app, &spec, error);
-	if (domain == NULL)
-		return false;
-	note_pools(domain, create);
-	return true;
+	if (domain != NULL)
+		plan_volumes(domain, create);
+	return domain;
 }
 
 void
@@ -185,20 +232,19 @@ admin_domain_create(struct admin_call *call)
 	enum domain_class klass = (enum domain_class)(variant & ~ADMIN_IN_POOL);
 	struct admin_create create = {0};
 	struct admin_error error = {0};
-	bool ok;
+	struct domain *domain = NULL;
 
 	if (!takes_template(klass) && admin_call_arg(call)[0] != '\0') {
 		admin_call_fail_with(
 		    call, PROTOCOL, "%s is not based on a template", domain_class_name(klass));
 		return;
 	}
-	ok = admin_decode_create(
-	    admin_call_payload(call), (variant & ADMIN_IN_POOL) != 0, &create, &error);
-	if (ok)
-		ok = create_domain(call, klass, &create, &error);
+	if (admin_decode_create(
+		admin_call_payload(call), (variant & ADMIN_IN_POOL) != 0, &create, &error))
+		domain = create_domain(call, klass, &create, &error);
 	admin_create_clear(&create);
-	if (ok)
-		admin_call_commit(call, NULL);
+	if (domain != NULL)
+		finish_creation(call, domain, NULL);
 	else
 		admin_call_fail(call, &error);
 }
@@ -241,7 +287,7 @@ admin_domain_create_disposable(struct admin_call *call)
 	}
 	reply = by_uuid ? g_strconcat("uuid:", domain_uuid(domain), NULL)
 			: g_strdup(domain_name(domain));
-	admin_call_commit(call, reply);
+	finish_creation(call, domain, reply);
 }
 
 void

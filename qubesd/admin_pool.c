@@ -1,6 +1,7 @@
 /* Methods about pools and classes of devices: what there is, for now. */
 #include "qubesd/admin.h"
 #include "qubesd/admin_methods.h"
+#include "qubesd/storage/driver.h"
 
 #include <string.h>
 #include <sys/statvfs.h>
@@ -27,8 +28,8 @@ admin_pool_list_drivers(struct admin_call *call)
 {
 	g_autoptr(GString) lines = g_string_new(NULL);
 
-	for (size_t i = 0; i < pool_driver_count; i++) {
-		const struct pool_driver *driver = &pool_drivers[i];
+	for (size_t i = 0; volume_drivers[i] != NULL; i++) {
+		const struct volume_driver *driver = volume_drivers[i];
 
 		g_string_append(lines, driver->name);
 		for (const char *const *name = driver->parameters; *name != NULL; name++)

@@ -3,6 +3,7 @@
 #include "qubesd/label.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/qubes_app.h"
+#include "qubesd/storage/volume.h"
 #include "shared/paths.h"
 
 #include <assert.h>
@@ -47,6 +48,7 @@ domain_new(struct qubes_app *app, enum domain_class klass)
 	domain->klass = klass;
 	domain->features = g_ptr_array_new_with_free_func(domain_feature_free);
 	domain->tags = g_ptr_array_new_with_free_func(g_free);
+	domain->volumes = g_ptr_array_new_with_free_func(volume_free);
 	for (size_t i = 0; i < DOMAIN_RAW_COUNT; i++)
 		domain->raw[i] = g_ptr_array_new_with_free_func(g_free);
 	return domain;
@@ -69,6 +71,7 @@ domain_free(struct domain *domain)
 	}
 	for (size_t i = 0; i < DOMAIN_RAW_COUNT; i++)
 		g_ptr_array_unref(domain->raw[i]);
+	g_ptr_array_unref(domain->volumes);
 	g_ptr_array_unref(domain->tags);
 	g_ptr_array_unref(domain->features);
 	g_clear_pointer(&domain->text, g_bytes_unref);

@@ -23,6 +23,7 @@
 
 struct qubes_app;
 struct domain;
+struct volume;
 
 enum domain_class {
 	DOMAIN_ADMIN,
@@ -125,6 +126,17 @@ char *domain_dir(const struct domain *domain);
 char *domain_private_dir(const struct domain *domain);
 
 /*
+ * Its volumes (struct volume *, storage/volume.h), in the order of its disks; borrowed until the next
+ * change. Planned ones are among them; domain_volume() finds only those that exist, else NULL.
+ * domain_set_volumes() takes the array over, journals, and fires nothing.
+ */
+const GPtrArray *domain_volumes(const struct domain *domain);
+const struct volume *domain_volume(const struct domain *domain, const char *name);
+GPtrArray *domain_volumes_copy(const struct domain *domain);
+void domain_set_volumes(struct domain *domain, GPtrArray *volumes);
+void domain_volume_load(struct domain *domain, struct volume *volume); /* the store's reader */
+
+/*
  * For the store: what this version does not understand, kept verbatim (char *, owned), per place.
  * ATTRIBUTES and PROPERTIES hold pairs: name and value, name and whole element; the others whole
  * elements. domain_set_broken() takes the whole text of an entry that cannot be used.
@@ -135,6 +147,7 @@ enum domain_raw {
 	DOMAIN_RAW_PROPERTIES,
 	DOMAIN_RAW_FEATURES,
 	DOMAIN_RAW_TAGS,
+	DOMAIN_RAW_VOLUMES,
 	DOMAIN_RAW_ELEMENTS,
 	DOMAIN_RAW_COUNT,
 };

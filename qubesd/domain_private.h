@@ -20,6 +20,7 @@ struct domain {
 	GPtrArray *features;              /* struct domain_feature *, in order of insertion */
 	GPtrArray *tags;                  /* char *, sorted */
 	GPtrArray *raw[DOMAIN_RAW_COUNT]; /* char * */
+	GPtrArray *volumes;               /* struct volume *, see storage/volume.h */
 	char *broken_xml;                 /* owned; the whole entry when it cannot be used */
 	GBytes *text;                     /* owned; the entry as last written, NULL when stale */
 };

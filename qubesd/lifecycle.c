@@ -40,6 +40,7 @@ run_free(struct run *run)
 	g_ptr_array_unref(run->restart_waiters);
 	boot_clear(&run->boot);
 	admin_error_clear(&run->error);
+	domain_disks_free(run->disks);
 	g_free(run->start_guid);
 	domain_unref(run->domain);
 	g_free(run);
@@ -74,8 +75,6 @@ fire_stop_events(struct run *run)
 	struct qubes_app *app = run->lifecycle->app;
 	struct domain *domain = run->domain;
 
-	domain_set_start_time(domain, 0); /* before the events: handlers ask */
-	event_fire(app, domain, "domain-stopped", NULL);
 	event_fire(app, domain, "property-reset:xid", "name", "xid", NULL);
 	event_fire(app, domain, "property-reset:stubdom_xid", "name", "stubdom_xid", NULL);
 	event_fire(app, domain, "property-reset:start_time", "name", "start_time", NULL);
@@ -121,36 +120,77 @@ start_again(struct lifecycle *lifecycle, struct domain *domain, GPtrArray *waite
 	}
 }
 
-/*
- * Exactly once per run, whoever ended it. First everything that says "it runs" goes, then the
- * world is told, then whoever waits; a disposable is gone before they are.
- */
-void
-run_halted(struct run *run)
+/* After its volumes: the world is told, then whoever waits; a disposable is gone before they are. */
+static void
+run_end(struct run *run)
 {
 	struct lifecycle *lifecycle = run->lifecycle;
 	g_autoptr(GPtrArray) restarts = g_ptr_array_ref(run->restart_waiters);
 	struct domain *domain = run->domain;
-	bool failed = run->phase != RUN_RUNNING;
 
-	if (run->phase == RUN_STARTING)
-		admin_error_set(&run->error, "QubesVMError",
-		    "%s ended during its start: see "
-		    "log/guest-%s.log",
-		    domain_name(domain), domain_name(domain));
-	qrexec_child_end(g_steal_pointer(&run->qrexec));
 	g_hash_table_steal(lifecycle->runs, domain_uuid(domain));
 	if (run->spawned)
 		fire_stop_events(run);
-	if (failed)
+	if (run->failed)
 		event_fire(lifecycle->app, domain, "domain-start-failed", "reason",
 		    run->error.message, NULL);
 	remove_disposable(lifecycle, domain);
-	run_waiters_tell(run->start_waiters, failed ? &run->error : NULL);
+	run_waiters_tell(run->start_waiters, run->failed ? &run->error : NULL);
 	run_waiters_tell(run->shutdown_waiters, NULL);
 	run_waiters_tell(run->stop_waiters, NULL);
 	start_again(lifecycle, domain, restarts);
 	run_free(run);
+}
+
+/* What could not be put in order is in the log, and stays on the disk: the qube is halted. */
+static void
+on_storage_stopped(const struct admin_error *error, void *data)
+{
+	struct run *run = data;
+
+	if (error != NULL)
+		log_error("%s: its storage could not be stopped: %s", domain_name(run->domain),
+		    error->message);
+	run_end(run);
+}
+
+void
+run_storage_settled(struct run *run)
+{
+	if (run->phase != RUN_STOPPING)
+		return;
+	if (run->storage == STORAGE_STARTED)
+		domain_storage_stop(run->domain, on_storage_stopped, run);
+	else
+		run_end(run);
+}
+
+/*
+ * Exactly once per run, whoever ended it. First everything that says "it runs" goes, then its volumes
+ * are stopped; run_end() does the rest.
+ */
+void
+run_halted(struct run *run)
+{
+	const char *name = domain_name(run->domain);
+
+	if (run->phase == RUN_STOPPING)
+		return;
+	run->failed = run->phase != RUN_RUNNING;
+	if (run->phase == RUN_STARTING)
+		admin_error_set(&run->error, "QubesVMError",
+		    "%s ended during its start: see "
+		    "log/guest-%s.log",
+		    name, name);
+	run->phase = RUN_STOPPING;
+	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+	qrexec_child_end(g_steal_pointer(&run->qrexec));
+	if (run->spawned) {
+		domain_set_start_time(run->domain, 0); /* before the event: handlers ask */
+		event_fire(run->lifecycle->app, run->domain, "domain-stopped", NULL);
+	}
+	if (run->storage != STORAGE_STARTING)
+		run_storage_settled(run);
 }
 
 /* --- what the hypervisors tell -------------------------------------------------------------- */
@@ -192,7 +232,7 @@ on_hypervisor_event(
 		on_foreign_start(lifecycle, domain, hypervisor);
 		return;
 	}
-	if (run == NULL || run->hypervisor != hypervisor)
+	if (run == NULL || run->hypervisor != hypervisor || run->phase == RUN_STOPPING)
 		return;
 	switch (state) {
 	case HYPERVISOR_HALTED:
@@ -301,6 +341,7 @@ adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *fou
 
 	run->hypervisor = found;
 	run->phase = RUN_RUNNING;
+	run->storage = domain_storage_wanted(domain) ? STORAGE_STARTED : STORAGE_NONE;
 	run->spawned = true;
 	run->paused = hypervisor_state(found, domain_uuid(domain)) == HYPERVISOR_PAUSED;
 	domain_set_start_time(domain, hypervisor_started_us(found, domain_uuid(domain)));
@@ -312,6 +353,15 @@ lifecycle_has_machine(const struct domain *domain)
 {
 	return !domain_is_dom0(domain) && domain_class(domain) != DOMAIN_REMOTE &&
 	       !domain_is_broken(domain);
+}
+
+/* It may have been running when the last daemon, or the machine, went down. */
+static void
+on_found_halted(struct lifecycle *lifecycle, struct domain *domain)
+{
+	if (lifecycle_has_disks(lifecycle, domain))
+		domain_storage_recover(domain);
+	remove_disposable(lifecycle, domain);
 }
 
 void
@@ -332,7 +382,7 @@ lifecycle_adopt_all(struct lifecycle *lifecycle)
 		else if (hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain)))
 			adopt(lifecycle, domain, hypervisor);
 		else
-			remove_disposable(lifecycle, domain);
+			on_found_halted(lifecycle, domain);
 		admin_error_clear(&error);
 	}
 }
@@ -358,6 +408,8 @@ lifecycle_power_state(const struct lifecycle *lifecycle, const struct domain *do
 		return "NA";
 	if (run == NULL || !run->spawned)
 		return "Halted";
+	if (run->phase == RUN_STOPPING)
+		return "Dying";
 	state = hypervisor_state(run->hypervisor, domain_uuid(domain));
 	if (state == HYPERVISOR_RUNNING && !run->connected)
 		return "Transient";
@@ -375,9 +427,16 @@ lifecycle_xid(const struct lifecycle *lifecycle, const struct domain *domain)
 {
 	const struct run *run = run_find(lifecycle, domain);
 
-	if (run == NULL || !run->spawned)
+	if (run == NULL || !run->spawned || run->phase == RUN_STOPPING)
 		return -1;
 	return (long)hypervisor_xid(run->hypervisor, domain_uuid(domain));
+}
+
+bool
+lifecycle_has_disks(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	/* A libvirt URI: sandboxes have folders. */
+	return lifecycle_has_machine(domain) && strchr(kind_of(lifecycle, domain), ':') != NULL;
 }
 
 void

@@ -46,6 +46,9 @@ bool lifecycle_is_active(const struct lifecycle *lifecycle, const struct domain 
 /* Domain id, -1 when it does not run. */
 long lifecycle_xid(const struct lifecycle *lifecycle, const struct domain *domain);
 
+/* True when the qube's hypervisor gives it disks: every libvirt URI. */
+bool lifecycle_has_disks(const struct lifecycle *lifecycle, const struct domain *domain);
+
 struct hypervisor_usage;
 void lifecycle_usage(const struct lifecycle *lifecycle, const struct domain *domain,
     struct hypervisor_usage *ret);

@@ -86,7 +86,7 @@ lifecycle_start(struct lifecycle *lifecycle, struct domain *domain, lifecycle_do
 		g_idle_add(on_begin, run);
 	} else if (run->phase == RUN_STARTING) {
 		run_waiter_add(run->start_waiters, done, data);
-	} else if (run->phase == RUN_FAILING || run->shutting_down) {
+	} else if (run->phase != RUN_RUNNING || run->shutting_down) {
 		run_waiter_add(run->restart_waiters, done, data);
 	} else {
 		answer_later(done, data, none);
@@ -208,7 +208,7 @@ lifecycle_shutdown(struct lifecycle *lifecycle, struct domain *domain, bool forc
 
 	if (!check_machine(domain, done, data, "QubesVMError"))
 		return;
-	if (run == NULL || !run->spawned) {
+	if (run == NULL || !run->spawned || run->phase == RUN_STOPPING) {
 		refuse(domain, done, data, "QubesVMNotStartedError", "is not running");
 		return;
 	}
@@ -280,6 +280,8 @@ lifecycle_kill(struct lifecycle *lifecycle, struct domain *domain, lifecycle_don
 	}
 	run->shutting_down = true;
 	run_waiter_add(run->stop_waiters, done, data);
+	if (run->phase == RUN_STOPPING)
+		return;
 	killing = g_new0(struct killing, 1);
 	killing->lifecycle = lifecycle;
 	killing->uuid = g_strdup(domain_uuid(domain));
@@ -293,7 +295,7 @@ lifecycle_pause(struct lifecycle *lifecycle, struct domain *domain, lifecycle_do
 
 	if (!check_machine(domain, done, data, "QubesVMError"))
 		return;
-	if (run == NULL || !run->spawned || run->paused) {
+	if (run == NULL || !run->spawned || run->paused || run->phase == RUN_STOPPING) {
 		refuse(domain, done, data, "QubesVMNotRunningError", "is not running");
 		return;
 	}
@@ -310,7 +312,7 @@ lifecycle_unpause(
 
 	if (!check_machine(domain, done, data, "QubesVMError"))
 		return;
-	if (run == NULL || !run->paused) {
+	if (run == NULL || !run->paused || run->phase == RUN_STOPPING) {
 		refuse(domain, done, data, "QubesVMNotPausedError", "is not paused");
 		return;
 	}

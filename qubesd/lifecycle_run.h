@@ -2,14 +2,15 @@
  * lifecycle_run - one qube from the first step of its start to the end of its stop; seen by
  * lifecycle*.c only.
  *
- *   STARTING --all steps--> RUNNING --halted--> (stop processed, the run is freed)
- *       |  \--halted while it waits for the agent--> FAILING
- *       \--a step fails--> FAILING --hypervisor halted--> (stop processed if it had been spawned)
+ *   STARTING --all steps--> RUNNING --halted--> STOPPING --volumes stopped--> (the run is freed)
+ *       |  \--halted while it waits for the agent--> STOPPING
+ *       \--a step fails--> FAILING --hypervisor halted--> STOPPING
  */
 #ifndef QUBESD_LIFECYCLE_RUN_H
 #define QUBESD_LIFECYCLE_RUN_H
 
 #include "qubesd/boot.h"
+#include "qubesd/domain_storage.h"
 #include "qubesd/hypervisor.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/qrexec_child.h"
@@ -25,7 +26,15 @@ struct lifecycle {
 enum run_phase {
 	RUN_STARTING,
 	RUN_RUNNING,
-	RUN_FAILING, /* its start failed; waiting for the hypervisor to be done with it */
+	RUN_FAILING,  /* its start failed; waiting for the hypervisor to be done with it */
+	RUN_STOPPING, /* the hypervisor is done with it; what it wrote is being put in order */
+};
+
+/* The volumes of a run. */
+enum run_storage {
+	STORAGE_NONE,
+	STORAGE_STARTING, /* a step of the start waits; a stop waits for that */
+	STORAGE_STARTED,
 };
 
 /* A call that waits for something of a run. */
@@ -43,10 +52,13 @@ struct run {
 	char *start_guid;     /* owned */
 	struct boot boot;     /* of the start under way */
 	uint32_t offered_xid; /* the domain id that the hypervisor is to give it */
-	bool spawned;         /* the hypervisor runs it: its end must be processed */
-	bool connected;       /* the agent has, or nobody waits for it */
-	bool paused;          /* as told by events */
-	bool shutting_down;   /* asked to; starts wait until it has, or its time is over */
+	enum run_storage storage;
+	struct domain_disks *disks; /* owned; NULL: none, or after a restart */
+	bool failed;                /* it stops without ever having been up */
+	bool spawned;               /* the hypervisor runs it: its end must be processed */
+	bool connected;             /* the agent has, or nobody waits for it */
+	bool paused;                /* as told by events */
+	bool shutting_down;         /* asked to; starts wait until it has, or its time is over */
 	guint shutdown_timer;
 	struct qrexec_child *qrexec; /* owned; NULL: none */
 	struct admin_error error;    /* why the start failed */
@@ -69,8 +81,10 @@ void run_waiters_tell(GPtrArray *waiters, const struct admin_error *error);
 void run_continue(struct run *run);
 /* Ends the start; message is a sentence. Also for a step that waited. */
 void run_fail(struct run *run, const char *class, const char *message);
-/* The hypervisor says that it does not run any more. */
+/* The hypervisor says that it does not run any more. The run is gone some time later. */
 void run_halted(struct run *run);
+/* The volumes have been started, or not; a stop that waited for that goes on. */
+void run_storage_settled(struct run *run);
 
 /* The hypervisor for a domain, made when it is the first of its kind; NULL with *error. */
 struct hypervisor *lifecycle_hypervisor(

@@ -56,6 +56,56 @@ step_verify_files(struct run *run)
 	return ok ? STEP_DONE : STEP_FAILED;
 }
 
+/* The next two take no time for a qube that has no disks. */
+static void
+on_storage_verified(const struct admin_error *error, void *data)
+{
+	struct run *run = data;
+
+	run->storage = STORAGE_NONE;
+	if (error != NULL && run->phase == RUN_STARTING)
+		run_fail(run, error->name, error->message);
+	else if (run->phase == RUN_STARTING)
+		run_continue(run);
+	else
+		run_storage_settled(run);
+}
+
+static enum step_result
+step_storage_verify(struct run *run)
+{
+	if (!domain_storage_wanted(run->domain))
+		return STEP_DONE;
+	run->storage = STORAGE_STARTING;
+	domain_storage_verify(run->domain, on_storage_verified, run);
+	return STEP_WAITS;
+}
+
+static void
+on_storage_started(struct domain_disks *disks, const struct admin_error *error, void *data)
+{
+	struct run *run = data;
+
+	run->storage = disks != NULL ? STORAGE_STARTED : STORAGE_NONE;
+	run->disks = disks;
+	if (error != NULL && run->phase == RUN_STARTING)
+		run_fail(run, error->name, error->message);
+	else if (run->phase == RUN_STARTING)
+		run_continue(run);
+	else
+		run_storage_settled(run);
+}
+
+static enum step_result
+step_storage_start(struct run *run)
+{
+	if (!domain_storage_wanted(run->domain))
+		return STEP_DONE;
+	run->storage = STORAGE_STARTING;
+	domain_storage_start(run->domain, on_storage_started, run);
+	return STEP_WAITS;
+}
+
 static enum step_result
 step_pre_spawn(struct run *run)
 {
@@ -193,6 +243,10 @@ step_spawn(struct run *run)
 	    .private_keep = !is_disposable,
 	};
 
+	if (run->disks != NULL) {
+		qube.volumes = run->disks->volumes;
+		qube.volume_count = run->disks->count;
+	}
 	hypervisor_start(run->hypervisor, &qube, on_spawned, run);
 	return STEP_WAITS;
 }
@@ -286,13 +340,15 @@ step_started(struct run *run)
 	return STEP_DONE;
 }
 
-/* Required devices, storage, the netvm and memory come between verify_files and pre_spawn. */
+/* Required devices, the netvm and memory come between verify_files and pre_spawn. */
 static enum step_result (*const steps[])(struct run *) = {
     step_check_prohibited,
     step_choose_hypervisor,
     step_choose_kernel,
     step_pre_start,
+    step_storage_verify,
     step_verify_files,
+    step_storage_start,
     step_pre_spawn,
     step_number,
     step_spawn,

@@ -4,6 +4,7 @@
 #include "qubesd/admin_server.h"
 #include "qubesd/derived.h"
 #include "qubesd/domain_files.h"
+#include "qubesd/domain_storage.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/store.h"
 #include "shared/log.h"
@@ -168,6 +169,7 @@ build(struct daemon *daemon, const struct options *options, char **ret_message)
 		return r;
 	domain_files_recover(store_app(daemon->store));
 	derived_init(store_app(daemon->store));
+	domain_storage_init(store_app(daemon->store));
 	r = build_lifecycle(daemon, options, ret_message);
 	if (r < 0)
 		return r;

@@ -1,6 +1,6 @@
 /*
  * pool - a place for volumes: a name, a driver, and the driver's configuration as it stands in the
- * store. Volumes themselves are not handled yet; pools are kept, listed and referred to.
+ * store. What is done with volumes in it: storage/driver.h.
  */
 #ifndef QUBESD_POOL_H
 #define QUBESD_POOL_H
@@ -23,13 +23,5 @@ void pool_free(struct pool *pool);
 
 /* "file-reflink" where the folder's file system shares blocks between files, else "file". */
 const char *pool_file_driver(const char *dir);
-
-/* One known driver and its parameters; mandatory ones end in '*', which is not shown. */
-struct pool_driver {
-	const char *name;
-	const char *const *parameters; /* NULL-terminated */
-};
-extern const struct pool_driver pool_drivers[];
-extern const size_t pool_driver_count;
 
 #endif

@@ -1,6 +1,7 @@
 #include "qubesd/qubes_app.h"
 
 #include "qubesd/kernels.h"
+#include "qubesd/storage/storage.h"
 #include "shared/paths.h"
 #include "shared/text.h"
 
@@ -13,6 +14,7 @@ struct qubes_app {
 	struct lifecycle *lifecycle; /* borrowed from main */
 	struct event_bus *bus;
 	struct kernels *kernels;
+	struct storage *storage; /* NULL before it is asked for */
 	bool balancing;
 	GPtrArray *domains;                     /* a reference each; dom0 first, then by name */
 	GHashTable *by_name, *by_uuid, *by_qid; /* struct domain *, borrowed; so are the keys */
@@ -109,6 +111,7 @@ qubes_app_free(struct qubes_app *app)
 {
 	if (app == NULL)
 		return;
+	storage_free(app->storage);
 	journal_free(app->journal);
 	for (size_t i = 0; i < GLOBAL_PROPERTY_COUNT; i++) {
 		if (app->values[i] != NULL)
@@ -152,6 +155,15 @@ struct kernels *
 qubes_app_kernels(const struct qubes_app *app)
 {
 	return app->kernels;
+}
+
+/* It has threads, which a tool that only reads the store does not need. */
+struct storage *
+qubes_app_storage(struct qubes_app *app)
+{
+	if (app->storage == NULL)
+		app->storage = storage_new();
+	return app->storage;
 }
 
 void

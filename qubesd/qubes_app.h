@@ -38,6 +38,7 @@ void qubes_app_set_lifecycle(struct qubes_app *app, struct lifecycle *lifecycle)
 struct lifecycle *qubes_app_lifecycle(const struct qubes_app *app);
 struct event_bus *qubes_app_event_bus(const struct qubes_app *app);
 struct kernels *qubes_app_kernels(const struct qubes_app *app);
+struct storage *qubes_app_storage(struct qubes_app *app); /* storage/storage.h */
 
 /* Look-ups; results are borrowed, NULL when there is none. */
 struct domain *qubes_app_dom0(const struct qubes_app *app);

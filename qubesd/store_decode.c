@@ -7,6 +7,7 @@
 #include "qubesd/grammar.h"
 #include "qubesd/network.h"
 #include "qubesd/store.h"
+#include "qubesd/storage/volume.h"
 #include "qubesd/xml_read.h"
 #include "shared/log.h"
 #include "shared/text.h"
@@ -273,6 +274,30 @@ read_tags(struct domain *domain, xmlNode *section)
 }
 
 static void
+read_volumes(struct domain *domain, xmlNode *section)
+{
+	for (xmlNode *node = section->children; node != NULL; node = node->next) {
+		g_autoptr(GPtrArray) attributes = g_ptr_array_new_with_free_func(g_free);
+		struct volume *volume = NULL;
+
+		if (xml_is_element(node, "volume") && node->nsDef == NULL &&
+		    node->children == NULL) {
+			xml_keep_attributes(attributes, node, (const char *const[]){NULL});
+			volume = volume_decode(attributes);
+		}
+		if (volume != NULL && volume_find(domain_volumes(domain), volume->name) == NULL) {
+			domain_volume_load(domain, volume);
+			continue;
+		}
+		volume_free(volume);
+		if (node->type == XML_ELEMENT_NODE)
+			log_warn("store: line %ld: a volume of %s cannot be used",
+			    xmlGetLineNo(node), domain_name(domain));
+		xml_keep(domain_raw(domain, DOMAIN_RAW_VOLUMES), node);
+	}
+}
+
+static void
 read_parts(struct domain *domain, xmlNode *entry)
 {
 	for (xmlNode *node = entry->children; node != NULL; node = node->next) {
@@ -280,6 +305,9 @@ read_parts(struct domain *domain, xmlNode *entry)
 			read_features(domain, node);
 		else if (xml_is_element(node, "tags"))
 			read_tags(domain, node);
+		else if (xml_is_element(node, "volume-config") && node->properties == NULL &&
+			 node->nsDef == NULL)
+			read_volumes(domain, node);
 		else if (!xml_is_element(node, "properties"))
 			xml_keep(domain_raw(domain, DOMAIN_RAW_ELEMENTS), node);
 	}

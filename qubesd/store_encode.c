@@ -5,6 +5,8 @@
  */
 #include "qubesd/store.h"
 
+#include "qubesd/storage/volume.h"
+
 #include <string.h>
 
 static void
@@ -145,6 +147,26 @@ put_tags(GString *out, struct domain *domain)
 	g_string_append(out, "      </tags>\n");
 }
 
+static void
+put_volumes(GString *out, struct domain *domain)
+{
+	const GPtrArray *volumes = domain_volumes(domain);
+	const GPtrArray *raw = domain_raw(domain, DOMAIN_RAW_VOLUMES);
+
+	if (volumes->len == 0 && raw->len == 0)
+		return;
+	g_string_append(out, "      <volume-config>\n");
+	for (guint i = 0; i < volumes->len; i++) {
+		g_autoptr(GPtrArray) attributes = volume_encode(volumes->pdata[i]);
+
+		g_string_append(out, "        <volume");
+		put_pairs(out, attributes);
+		g_string_append(out, "/>\n");
+	}
+	put_raw(out, "        ", raw);
+	g_string_append(out, "      </volume-config>\n");
+}
+
 static GBytes *
 render_domain(struct domain *domain)
 {
@@ -162,6 +184,7 @@ render_domain(struct domain *domain)
 	put_properties(out, "      ", &owner, domain_raw(domain, DOMAIN_RAW_PROPERTIES));
 	put_features(out, domain);
 	put_tags(out, domain);
+	put_volumes(out, domain);
 	put_raw(out, "      ", domain_raw(domain, DOMAIN_RAW_ELEMENTS));
 	g_string_append(out, "    </domain>\n");
 	return g_string_free_to_bytes(out);

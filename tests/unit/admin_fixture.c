@@ -1,6 +1,7 @@
 #include "tests/unit/admin_fixture.h"
 
 #include "qubesd/derived.h"
+#include "qubesd/domain_storage.h"
 #include "qubesd/lifecycle.h"
 #include "shared/admin_client.h"
 #include "shared/paths.h"
@@ -23,6 +24,7 @@ open_all(struct admin_fixture *fixture)
 		g_error("%s", message);
 	fixture->app = store_app(fixture->store);
 	derived_init(fixture->app);
+	domain_storage_init(fixture->app);
 	lifecycle_new(fixture->app, "double", &fixture->lifecycle, &message);
 	qubes_app_set_lifecycle(fixture->app, fixture->lifecycle);
 	fixture->admin = admin_new(fixture->store, policy);

@@ -156,6 +156,16 @@ lifecycle_xid(const struct lifecycle *lifecycle, const struct domain *domain)
 	return is(lifecycle, domain, "Halted") ? -1 : (long)domain_qid(domain) + 100;
 }
 
+/* Only with the feature, so that qubes of most tests have no files. */
+bool
+lifecycle_has_disks(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	const char *kind = domain_feature(domain, FEATURE_TEMPLATE, "hypervisor");
+
+	(void)lifecycle;
+	return kind != NULL && strchr(kind, ':') != NULL;
+}
+
 void
 lifecycle_usage(
     const struct lifecycle *lifecycle, const struct domain *domain, struct hypervisor_usage *ret)

@@ -1,0 +1,28 @@
+/*
+ * copy - the content of one file into another: shared blocks where the file system can, else the
+ * data and not the holes.
+ *
+ * Blocks: as long as the disk takes; runs in any thread.
+ */
+#ifndef QUBESD_STORAGE_COPY_H
+#define QUBESD_STORAGE_COPY_H
+
+#include <stdbool.h>
+
+enum copy_mode {
+	COPY_REFLINK, /* shared blocks, or it fails */
+	COPY_SPARSE,  /* data, read and written */
+	COPY_AUTO,    /* shared blocks, else data */
+};
+
+/*
+ * Copies the whole of from into the empty file to, which gets the same size. Returns 0, or a negative
+ * errno: -EOPNOTSUPP, -EXDEV or -EINVAL when blocks cannot be shared and mode wants that. What was
+ * written by then stays.
+ */
+int copy_content(int from, int to, enum copy_mode mode);
+
+/* Can files in the folder share blocks? */
+bool copy_can_share(const char *dir);
+
+#endif
