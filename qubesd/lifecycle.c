@@ -39,6 +39,7 @@ run_free(struct run *run)
 	g_ptr_array_unref(run->stop_waiters);
 	g_ptr_array_unref(run->restart_waiters);
 	boot_clear(&run->boot);
+	g_free(run->transport_file);
 	admin_error_clear(&run->error);
 	domain_disks_free(run->disks);
 	g_free(run->start_guid);
@@ -185,6 +186,7 @@ run_halted(struct run *run)
 	run->phase = RUN_STOPPING;
 	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
 	qrexec_child_end(g_steal_pointer(&run->qrexec));
+	run_remove_transport(run);
 	if (run->spawned) {
 		domain_set_start_time(run->domain, 0); /* before the event: handlers ask */
 		event_fire(run->lifecycle->app, run->domain, "domain-stopped", NULL);
@@ -313,6 +315,8 @@ lifecycle_new(
 	lifecycle->hypervisors =
 	    g_hash_table_new_full(g_str_hash, g_str_equal, NULL, on_hypervisor_free);
 	lifecycle->runs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, on_run_free);
+	lifecycle->gui_access = gui_access_new();
+	event_add_handler(app, EVENT_ORDER_LIFECYCLE, lifecycle_on_property, lifecycle);
 	if (hypervisor_of_kind(lifecycle, default_kind, ret_error) == NULL) {
 		lifecycle_free(lifecycle);
 		return -ENOTSUP;
@@ -326,6 +330,8 @@ lifecycle_free(struct lifecycle *lifecycle)
 {
 	if (lifecycle == NULL)
 		return;
+	event_remove_handlers(lifecycle->app, EVENT_ORDER_LIFECYCLE, lifecycle);
+	gui_access_free(lifecycle->gui_access);
 	g_hash_table_unref(lifecycle->runs);
 	g_hash_table_unref(lifecycle->hypervisors);
 	g_free(lifecycle->default_kind);
@@ -345,6 +351,7 @@ adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *fou
 	run->spawned = true;
 	run->paused = hypervisor_state(found, domain_uuid(domain)) == HYPERVISOR_PAUSED;
 	domain_set_start_time(domain, hypervisor_started_us(found, domain_uuid(domain)));
+	run_write_transport(run);
 	run_qrexec_adopt(run);
 }
 
@@ -385,6 +392,7 @@ lifecycle_adopt_all(struct lifecycle *lifecycle)
 			on_found_halted(lifecycle, domain);
 		admin_error_clear(&error);
 	}
+	lifecycle_tell_gui_domains(lifecycle);
 }
 
 /* --- questions ------------------------------------------------------------------------------ */

@@ -11,6 +11,8 @@
 
 #include "qubesd/boot.h"
 #include "qubesd/domain_storage.h"
+#include "qubesd/event.h"
+#include "qubesd/gui_access.h"
 #include "qubesd/hypervisor.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/qrexec_child.h"
@@ -21,6 +23,7 @@ struct lifecycle {
 	char *default_kind;      /* owned */
 	GHashTable *hypervisors; /* owned: kind -> struct hypervisor, made when first needed */
 	GHashTable *runs;        /* owned: uuid -> struct run */
+	struct gui_access *gui_access; /* owned */
 };
 
 enum run_phase {
@@ -60,6 +63,7 @@ struct run {
 	bool paused;                /* as told by events */
 	bool shutting_down;         /* asked to; starts wait until it has, or its time is over */
 	guint shutdown_timer;
+	char *transport_file;        /* owned; NULL: there is none */
 	struct qrexec_child *qrexec; /* owned; NULL: none */
 	struct admin_error error;    /* why the start failed */
 	GPtrArray *start_waiters;    /* owned: struct run_waiter */
@@ -96,5 +100,21 @@ bool lifecycle_has_machine(const struct domain *domain);
 /* The qrexec-daemon of a run; adopting finds the one that survived. */
 void run_qrexec_start(struct run *run);
 void run_qrexec_adopt(struct run *run);
+
+/* The file that tells its transport to the trusted side (shared/vchan/spec.h). */
+void run_write_transport(struct run *run);
+void run_remove_transport(struct run *run);
+
+/* The domain id of the qube's GUI domain while that runs; 0: dom0; -1: the qube has no GUI. */
+int64_t run_gui_domain(const struct domain *domain);
+/*
+ * Tells the broker the GUI domain of this run, and of those whose GUI domain it is. True when
+ * there is something to tell: run_continue() comes when it has been.
+ */
+bool run_tell_gui_domains(struct run *run);
+/* The same of all runs; nobody waits. */
+void lifecycle_tell_gui_domains(struct lifecycle *lifecycle);
+/* An event handler: the property guivm of a running qube may have changed. */
+bool lifecycle_on_property(const struct event *event, struct admin_error *error, void *data);
 
 #endif

@@ -128,18 +128,6 @@ on_spawned(const char *error, int64_t xid, void *data)
 	run_continue(run);
 }
 
-/* The domain id of the GUI domain while it runs; -1: the qube has no GUI. */
-static int64_t
-gui_domain_of(const struct domain *domain)
-{
-	const char *gui = domain_feature(domain, FEATURE_TEMPLATE, "gui");
-	const struct domain *guivm = domain_reference(domain, PROPERTY_GUIVM);
-
-	if (guivm == NULL || (gui != NULL && gui[0] == '\0'))
-		return -1;
-	return domain_xid(guivm);
-}
-
 /* The end of the template chain: whose system the qube runs; NULL: its own. */
 static const struct domain *
 system_of(const struct domain *domain)
@@ -236,7 +224,7 @@ step_spawn(struct run *run)
 	    .debug = domain_bool(domain, PROPERTY_DEBUG),
 	    .default_user = user,
 	    .keyboard_layout = layout,
-	    .gui_domain = gui_domain_of(domain),
+	    .gui_domain = run_gui_domain(domain),
 	    .template_name = system != NULL ? domain_name(system) : "",
 	    .private_dir = private_dir,
 	    .private_source = source,
@@ -249,6 +237,14 @@ step_spawn(struct run *run)
 	}
 	hypervisor_start(run->hypervisor, &qube, on_spawned, run);
 	return STEP_WAITS;
+}
+
+/* Before anybody hears of it: who does may ask at once. */
+static enum step_result
+step_announce(struct run *run)
+{
+	run_write_transport(run);
+	return run_tell_gui_domains(run) ? STEP_WAITS : STEP_DONE;
 }
 
 static enum step_result
@@ -352,6 +348,7 @@ static enum step_result (*const steps[])(struct run *) = {
     step_pre_spawn,
     step_number,
     step_spawn,
+    step_announce,
     step_spawned,
     step_qrexec,
     step_started,

@@ -79,7 +79,7 @@ open_region(const char *text, bool own, uint32_t domain, struct region **ret)
 	struct vchan_spec spec;
 	int r, fd;
 
-	r = vchan_spec_parse(text, &spec);
+	r = vchan_spec_parse(text, domain, &spec);
 	if (r < 0)
 		return r;
 	r = open_by_kind(&spec, own, domain, &fd);

@@ -238,9 +238,6 @@ make_vchan(struct sandbox *sandbox)
 	}
 	r = broker_add(broker, sandbox, socket_path);
 	sandbox->has_broker = r == 0;
-	if (r == 0 && sandbox->options->gui_domain > 0)
-		r = broker_control_set_gui_domain(
-		    broker, sandbox->options->xid, (uint32_t)sandbox->options->gui_domain);
 	broker_control_free(broker);
 	if (r < 0)
 		fail(sandbox, "vchan-broker refuses domain %u: %s", sandbox->options->xid,

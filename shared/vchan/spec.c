@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,11 +78,35 @@ guess(struct vchan_spec *ret)
 	return 0;
 }
 
-int
-vchan_spec_parse(const char *text, struct vchan_spec *ret)
+char *
+vchan_spec_file(uint32_t domain)
 {
+	g_autofree char *name = g_strdup_printf("vchan-%" PRIu32, domain);
+
+	return path_in_runtime_dir(name);
+}
+
+/* What qubesd wrote down; NULL: nothing. g_free(). */
+static char *
+read_spec_file(uint32_t domain)
+{
+	g_autofree char *path = vchan_spec_file(domain);
+	char *text = NULL;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return NULL;
+	return g_strchomp(text);
+}
+
+int
+vchan_spec_parse(const char *text, uint32_t peer, struct vchan_spec *ret)
+{
+	g_autofree char *written = NULL;
+
 	if (text == NULL)
 		text = environment("QUBES_VCHAN");
+	if (text == NULL)
+		text = written = read_spec_file(peer);
 	if (text == NULL)
 		return guess(ret);
 

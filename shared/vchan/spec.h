@@ -23,10 +23,18 @@ struct vchan_spec {
 };
 
 /*
- * text NULL: QUBES_VCHAN, else what the environment suggests (see vchan.h). Returns 0, -EINVAL for
- * a text that names no transport, -ENOTCONN when nothing suggests one; *ret is untouched then.
+ * text NULL: QUBES_VCHAN, else what qubesd wrote down for the peer, else what the environment
+ * suggests (see vchan.h). Returns 0, -EINVAL for a text that names no transport, -ENOTCONN when
+ * nothing suggests one; *ret is untouched then.
  */
-int vchan_spec_parse(const char *text, struct vchan_spec *ret);
+int vchan_spec_parse(const char *text, uint32_t peer, struct vchan_spec *ret);
+
+/*
+ * The file, in the runtime folder of the trusted side, that says how a domain is reached: such a
+ * text and a line feed. There as long as the domain runs. g_free().
+ */
+char *vchan_spec_file(uint32_t domain);
+
 void vchan_spec_clear(struct vchan_spec *spec);
 
 #endif

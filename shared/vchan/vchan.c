@@ -59,7 +59,7 @@ open_endpoint(const char *text, enum vchan_state role, uint32_t domain, uint32_t
 	r = choose_ring_bytes(ring_bytes, &endpoint.ring_bytes);
 	if (r < 0)
 		return r;
-	r = vchan_spec_parse(text, &spec);
+	r = vchan_spec_parse(text, domain, &spec);
 	if (r < 0)
 		return r;
 	r = transports[spec.kind](&spec, &endpoint, ret);

@@ -68,7 +68,7 @@ const char *
 hypervisor_vchan(const struct hypervisor *hypervisor)
 {
 	(void)hypervisor;
-	return "socket";
+	return hypervisor_double.vchan != NULL ? hypervisor_double.vchan : "socket";
 }
 
 static void
@@ -146,12 +146,20 @@ hypervisor_has_xid(const struct hypervisor *hypervisor, uint32_t xid)
 	return xid == hypervisor_double.used_xid;
 }
 
+/* A number for each UUID, the same each time. */
+static int64_t
+domain_id_of(const char *uuid)
+{
+	return g_str_hash(uuid) & 0xfff;
+}
+
 int64_t
 hypervisor_xid(const struct hypervisor *hypervisor, const char *uuid)
 {
 	(void)hypervisor;
-	(void)uuid;
-	return hypervisor_double.state == HYPERVISOR_HALTED ? -1 : 7;
+	if (hypervisor_double.state == HYPERVISOR_HALTED)
+		return -1;
+	return hypervisor_double.has_own_xids ? domain_id_of(uuid) : 7;
 }
 
 int64_t

@@ -10,6 +10,8 @@
 struct hypervisor_double {
 	GString *calls; /* "start:NAME shutdown kill ..." */
 	bool has_vchan;
+	bool has_own_xids;    /* each qube has a domain id of its own; else all have 7 */
+	const char *vchan;    /* NULL: "socket" */
 	bool adopts;          /* what hypervisor_adopt() says */
 	hypervisor_done done; /* of the last call that has not been answered */
 	void *data;

@@ -1,6 +1,7 @@
 /* The lifecycle over a hypervisor that does what the test says, with real domains and events. */
 #include "tests/unit/unit.h"
 
+#include "qubesd/gui_access.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/qubes_app.h"
 #include "tests/unit/hypervisor_double.h"
@@ -644,6 +645,165 @@ qube_that_ends_while_its_agent_is_awaited_fails_the_start(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- how it is reached --------------------------------------------------------------------- */
+
+/* In place of gui_access.c: what was told, and whoever waits until the test says so. */
+static struct {
+	GString *told; /* "DOMAIN:GUI " */
+	gui_access_done done;
+	void *data;
+} broker;
+
+struct gui_access *
+gui_access_new(void)
+{
+	broker.told = g_string_new(NULL);
+	return NULL;
+}
+
+void
+gui_access_free(struct gui_access *access)
+{
+	(void)access;
+	g_string_free(broker.told, TRUE);
+	memset(&broker, 0, sizeof(broker));
+}
+
+void
+gui_access_tell(struct gui_access *access, const struct gui_access_pair *pairs, size_t count,
+    gui_access_done done, void *data)
+{
+	(void)access;
+	for (size_t i = 0; i < count; i++)
+		g_string_append_printf(broker.told, "%u:%u ", pairs[i].domain, pairs[i].gui_domain);
+	if (done != NULL) {
+		broker.done = done;
+		broker.data = data;
+	}
+}
+
+static void
+broker_answers(void)
+{
+	gui_access_done done = g_steal_pointer(&broker.done);
+
+	assert_non_null(done);
+	done(broker.data);
+}
+
+static void
+set_guivm(struct domain *domain, struct domain *guivm)
+{
+	struct property_owner owner = domain_owner(domain);
+	struct property_value value = {.text = g_strdup(domain_name(guivm))};
+
+	assert_true(property_set(&owner, &property_domain_table[PROPERTY_GUIVM], &value, NULL));
+}
+
+static void
+assert_told(const struct domain *domain, const struct domain *gui)
+{
+	g_autofree char *pair =
+	    g_strdup_printf("%ld:%ld ", domain_xid(domain), gui != NULL ? domain_xid(gui) : 0);
+
+	if (strstr(broker.told->str, pair) == NULL)
+		fail_msg("%s is not in %s", pair, broker.told->str);
+}
+
+/* Up to where the broker has been asked. */
+static void
+start_behind_broker(struct domain *domain)
+{
+	g_string_truncate(broker.told, 0);
+	start(domain);
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+}
+
+static void
+gui_domain_is_told_before_anybody_hears_of_the_start(void **state)
+{
+	(void)state;
+	hypervisor_double.vchan = "broker:/x";
+	hypervisor_double.has_own_xids = true;
+	set_guivm(f->work, f->dvm);
+	start_behind_broker(f->dvm);
+	broker_answers();
+	forget();
+	start_behind_broker(f->work);
+	assert_told(f->work, f->dvm);
+	assert_null(strstr(f->events->str, "domain-spawn"));
+	broker_answers();
+	assert_non_null(strstr(f->events->str, "domain-spawn"));
+	assert_power(f->work, "Running");
+}
+
+static void
+gui_domain_that_starts_later_or_again_is_told_for_all_it_serves(void **state)
+{
+	(void)state;
+	hypervisor_double.vchan = "broker:/x";
+	hypervisor_double.has_own_xids = true;
+	set_guivm(f->work, f->dvm);
+	start_behind_broker(f->work);
+	assert_told(f->work, NULL);
+	broker_answers();
+	start_behind_broker(f->dvm);
+	assert_told(f->work, f->dvm);
+	assert_told(f->dvm, NULL);
+	broker_answers();
+}
+
+static void
+gui_domain_of_a_running_qube_follows_its_property(void **state)
+{
+	struct domain *dom0 = qubes_app_find(f->app, "dom0");
+
+	(void)state;
+	hypervisor_double.vchan = "broker:/x";
+	hypervisor_double.has_own_xids = true;
+	start_behind_broker(f->dvm);
+	broker_answers();
+	start_behind_broker(f->work);
+	broker_answers();
+	g_string_truncate(broker.told, 0);
+	set_guivm(f->work, f->dvm);
+	assert_told(f->work, f->dvm);
+	g_string_truncate(broker.told, 0);
+	set_guivm(f->work, dom0);
+	assert_told(f->work, NULL);
+}
+
+static void
+qube_that_ends_while_the_broker_is_asked_fails_its_start(void **state)
+{
+	(void)state;
+	hypervisor_double.vchan = "broker:/x";
+	start_behind_broker(f->work);
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	broker_answers();
+	assert_answered(1, "QubesVMError");
+	assert_power(f->work, "Halted");
+}
+
+static void
+transport_is_written_down_as_long_as_the_qube_runs(void **state)
+{
+	g_autofree char *path = g_build_filename(f->folder, "vchan-7", NULL);
+	g_autofree char *text = NULL;
+
+	(void)state;
+	hypervisor_double.vchan = "xen";
+	use_daemon("#!/bin/sh\nexec sleep 100\n");
+	start(f->work);
+	assert_int_equal(access(path, F_OK), -1);
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_string_equal(text, "xen\n");
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	remove_daemon();
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -672,6 +832,11 @@ main(int argc, char **argv)
 	    TEST(daemon_that_ends_early_fails_the_start),
 	    TEST(agent_that_does_not_come_in_time_fails_the_start),
 	    TEST(qube_that_ends_while_its_agent_is_awaited_fails_the_start),
+	    TEST(gui_domain_is_told_before_anybody_hears_of_the_start),
+	    TEST(gui_domain_that_starts_later_or_again_is_told_for_all_it_serves),
+	    TEST(gui_domain_of_a_running_qube_follows_its_property),
+	    TEST(qube_that_ends_while_the_broker_is_asked_fails_its_start),
+	    TEST(transport_is_written_down_as_long_as_the_qube_runs),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "--listen") == 0)

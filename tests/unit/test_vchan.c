@@ -235,6 +235,31 @@ surroundings_choose_the_transport_when_nobody_says(void **state)
 }
 
 static void
+what_is_written_down_for_a_domain_is_its_transport_and_no_others(void **state)
+{
+	struct ends *ends = *state;
+	g_autofree char *written = g_build_filename(ends->dir, "vchan-7", NULL);
+
+	g_setenv("QUBES_RUNTIME_DIR", ends->dir, TRUE);
+	g_file_set_contents(written, "broker:/nowhere/vchan.sock\n", -1, NULL);
+	assert_int_equal(vchan_connect(NULL, 7, PORT, 0, &ends->client), -ENOENT);
+	assert_int_equal(vchan_listen(NULL, 7, PORT, 0, &ends->client), -ENOENT);
+	assert_int_equal(vchan_listen(NULL, 8, PORT, 0, &ends->server), 0);
+	/* who says it himself is not asked */
+	assert_int_equal(vchan_connect("socket", 7, PORT, 0, &ends->client), 0);
+	vchan_close(ends->client);
+	g_setenv("QUBES_VCHAN", "socket", TRUE);
+	assert_int_equal(vchan_connect(NULL, 7, PORT, 0, &ends->client), 0);
+	g_unsetenv("QUBES_VCHAN");
+	vchan_close(ends->client);
+	ends->client = NULL;
+	g_file_set_contents(written, "nonsense\n", -1, NULL);
+	assert_int_equal(vchan_connect(NULL, 7, PORT, 0, &ends->client), -EINVAL);
+	g_unlink(written);
+	g_unsetenv("QUBES_RUNTIME_DIR");
+}
+
+static void
 xen_without_xen_is_an_error(void **state)
 {
 	struct ends *ends = *state;
@@ -889,6 +914,7 @@ main(void)
 	    cmocka_unit_test(ring_that_wraps_keeps_the_order),
 	    WITH_ENDS(spec_that_names_no_transport_is_refused),
 	    WITH_ENDS(surroundings_choose_the_transport_when_nobody_says),
+	    WITH_ENDS(what_is_written_down_for_a_domain_is_its_transport_and_no_others),
 	    WITH_ENDS(xen_without_xen_is_an_error),
 	    WITH_ENDS(port_and_ring_have_limits),
 	    WITH_ENDS(path_names_server_client_and_port_in_decimal),
