@@ -4,6 +4,8 @@
 #   make            build everything into build/bin
 #   make run        install what is missing, build, start a private instance on this desktop
 #   make check      install what is missing, build, pass all tests
+#   make guest-image  a template for virtual machines, from Debian packages: build/guest-image
+#   make check-qemu   virtual machines on QEMU through libvirt, from image to window
 #   make bench      measure; make fuzz  run the fuzz targets for FUZZ_SECONDS each
 #   make format     clang-format over all sources
 #   make install DESTDIR= PREFIX=/usr
@@ -65,6 +67,8 @@ aliases :=
 guest_aliases :=
 guest_files :=
 integration :=
+# run by make check-qemu only
+integration_qemu :=
 
 include $(sort $(wildcard */module.mk */*/module.mk))
 
@@ -161,6 +165,14 @@ check-units: test-programs
 
 check-corpus: all test-programs
 	@tests/corpus/run $(BUILD) '$(CORPUS)'
+
+# Exit status 77: something that is needed cannot be had, and that was said.
+guest-image: deps
+	@packaging/install-deps packages-qemu || true
+	@$(MAKE) --no-print-directory all
+	@packaging/guest-image/build $(abspath $(BUILD)) || [ $$? = 77 ]
+
+.PHONY: guest-image
 
 bench: deps
 	@$(MAKE) --no-print-directory all test-programs
