@@ -66,6 +66,7 @@ fuzzers :=
 aliases :=
 guest_aliases :=
 guest_files :=
+guest_links :=
 integration :=
 # run by make check-qemu only
 integration_qemu :=
@@ -139,10 +140,20 @@ endef
 guest_file_outputs :=
 $(foreach f,$(guest_files),$(eval $(call guest_file_rule,$(f))))
 
+# Symbolic links of the guest kit, to what is there inside a qube: NAME=TARGET.
+define guest_link_rule
+$(BUILD)/guest/$(word 1,$(subst =, ,$(1))):
+	@mkdir -p $$(@D)
+	ln -sfn $(word 2,$(subst =, ,$(1))) $$@
+guest_link_outputs += $(BUILD)/guest/$(word 1,$(subst =, ,$(1)))
+endef
+guest_link_outputs :=
+$(foreach l,$(guest_links),$(eval $(call guest_link_rule,$(l))))
+
 .PHONY: all deps run check check-units bench fuzz format install clean check-corpus
 
 all: $(addprefix $(BUILD)/bin/,$(programs)) $(addprefix $(BUILD)/lib/,$(addsuffix .so,$(modules))) \
-     $(addprefix $(BUILD)/guest/bin/,$(guest)) $(alias_files) $(guest_alias_files) $(guest_file_outputs)
+     $(addprefix $(BUILD)/guest/bin/,$(guest)) $(alias_files) $(guest_alias_files) $(guest_file_outputs) $(guest_link_outputs)
 
 test-programs: $(addprefix $(BUILD)/tests/,$(tests) $(testtools) $(replays))
 .PHONY: test-programs

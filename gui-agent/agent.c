@@ -1,6 +1,7 @@
 #include "gui-agent/agent.h"
 
 #include "gui-agent/dispatch.h"
+#include "gui-agent/gui_domain.h"
 #include "gui-agent/screen.h"
 #include "gui-agent/session.h"
 #include "gui-agent/status.h"
@@ -8,6 +9,7 @@
 #include "shared/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define EXIT_X_SERVER 1
 #define EXIT_PROTOCOL 2
@@ -18,6 +20,7 @@ struct agent {
 	const struct agent_options *options; /* borrowed */
 	void (*on_end)(int exit_status, void *data);
 	void *data;
+	struct gui_domain *gui_domain; /* owned */
 	struct link *link;             /* owned */
 	unsigned width, height;        /* of the screen of the last daemon */
 	struct xserver *server;        /* owned; NULL: not ours, or not started */
@@ -232,6 +235,15 @@ static const struct link_handler link_handler = {
     .on_protocol_error = on_protocol_error,
 };
 
+static void
+on_gui_domain(int64_t domain, void *data)
+{
+	struct agent *agent = data;
+
+	log_info("the GUI domain is %" PRId64 " now", domain);
+	link_set_gui_domain(agent->link, domain);
+}
+
 /* --- life ---------------------------------------------------------------------------------- */
 
 int
@@ -245,10 +257,11 @@ agent_new(const struct agent_options *options, void (*on_end)(int exit_status, v
 	agent->on_end = on_end;
 	agent->data = data;
 	status_write("starting");
+	agent->gui_domain = gui_domain_watch(on_gui_domain, agent);
 	r = link_new(options->gui_domain, &link_handler, agent, &agent->link);
 	if (r < 0)
-		log_error("cannot listen for the GUI daemon of domain %u: %s", options->gui_domain,
-		    g_strerror(-r));
+		log_error("cannot listen for the GUI daemon of domain %" PRId64 ": %s",
+		    options->gui_domain, g_strerror(-r));
 	else if (options->display != NULL)
 		r = open_display(agent, options->display);
 	if (r < 0) {
@@ -283,6 +296,7 @@ agent_free(struct agent *agent)
 	session_free(agent->session);
 	close_display(agent);
 	xserver_free(agent->server);
+	gui_domain_unwatch(agent->gui_domain);
 	link_free(agent->link);
 	status_remove();
 	g_free(agent);

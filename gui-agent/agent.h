@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct agent_options {
-	uint32_t gui_domain;
+	int64_t gui_domain;   /* the first one; GUI_DOMAIN_NONE: it is waited for */
 	const char *display;  /* of a running X server, and no session; NULL: Xvfb and a session */
 	const char *layout;   /* session.h */
 	bool manual_redirect; /* xwatch.h */

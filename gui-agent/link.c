@@ -1,5 +1,6 @@
 #include "gui-agent/link.h"
 
+#include "gui-agent/gui_domain.h"
 #include "shared/log.h"
 #include "shared/vchan/vchan.h"
 
@@ -18,7 +19,7 @@ enum link_state {
 };
 
 struct link {
-	uint32_t gui_domain;
+	int64_t gui_domain;                 /* GUI_DOMAIN_NONE: nobody is listened for */
 	const struct link_handler *handler; /* borrowed */
 	void *data;
 	enum link_state state;
@@ -44,7 +45,9 @@ listen_for_daemon(struct link *link)
 	const uint32_t version = GUI_VERSION_NEWEST;
 	int r;
 
-	r = vchan_listen(NULL, link->gui_domain, GUI_PORT, RING_BYTES, &link->vchan);
+	if (link->gui_domain == GUI_DOMAIN_NONE)
+		return 0;
+	r = vchan_listen(NULL, (uint32_t)link->gui_domain, GUI_PORT, RING_BYTES, &link->vchan);
 	if (r < 0)
 		return r;
 	link->state = LINK_WAITING;
@@ -90,13 +93,22 @@ on_retry(gpointer data)
 }
 
 static void
+listen_later(struct link *link)
+{
+	if (link->retry_timer == 0)
+		link->retry_timer = g_timeout_add(RETRY_MS, on_retry, link);
+}
+
+/* Without a handshake the next try waits: a domain that does not run is refused at once. */
+static void
 start_over(struct link *link)
 {
+	bool was_waiting = link->state == LINK_WAITING;
 	bool was_connected = link->state == LINK_CONNECTED;
 
 	let_go(link);
-	if (listen_for_daemon(link) < 0 && link->retry_timer == 0)
-		link->retry_timer = g_timeout_add(RETRY_MS, on_retry, link);
+	if (was_waiting || listen_for_daemon(link) < 0)
+		listen_later(link);
 	if (was_connected)
 		link->handler->on_disconnected(link->data);
 }
@@ -316,8 +328,26 @@ link_set_reading(struct link *link, bool on)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+void
+link_set_gui_domain(struct link *link, int64_t gui_domain)
+{
+	bool was_connected = link->state == LINK_CONNECTED;
+
+	if (gui_domain == link->gui_domain)
+		return;
+	link->gui_domain = gui_domain;
+	if (link->retry_timer != 0)
+		g_source_remove(link->retry_timer);
+	link->retry_timer = 0;
+	let_go(link);
+	if (listen_for_daemon(link) < 0)
+		listen_later(link);
+	if (was_connected)
+		link->handler->on_disconnected(link->data);
+}
+
 int
-link_new(uint32_t gui_domain, const struct link_handler *handler, void *data, struct link **ret)
+link_new(int64_t gui_domain, const struct link_handler *handler, void *data, struct link **ret)
 {
 	struct link *link = g_new0(struct link, 1);
 	int r;

@@ -27,7 +27,7 @@ struct link_handler {
 	void (*on_connected)(const struct gui_xconf *xconf, void *data);
 	/* 0, or -EPROTO to end the connection. */
 	int (*on_packet)(const struct gui_packet *packet, void *data);
-	/* The daemon has gone, and the next one is waited for already. */
+	/* The daemon has gone, and the next one is waited for. */
 	void (*on_disconnected)(void *data);
 	/* The queue is no longer congested. */
 	void (*on_room)(void *data);
@@ -35,10 +35,18 @@ struct link_handler {
 	void (*on_protocol_error)(void *data);
 };
 
-/* Listens at once. 0 or a negative errno of vchan_listen(). The handler is borrowed. */
-int link_new(
-    uint32_t gui_domain, const struct link_handler *handler, void *data, struct link **ret);
+/*
+ * Listens at once, for a domain or, with GUI_DOMAIN_NONE, not yet. 0 or a negative errno of
+ * vchan_listen(). The handler is borrowed.
+ */
+int link_new(int64_t gui_domain, const struct link_handler *handler, void *data, struct link **ret);
 void link_free(struct link *link); /* NULL is fine */
+
+/*
+ * From now on that domain's daemon is the one that is listened for, and one that is connected from
+ * another domain is cut off. Outside of handlers only. GUI_DOMAIN_NONE: nobody.
+ */
+void link_set_gui_domain(struct link *link, int64_t gui_domain);
 
 bool link_is_connected(const struct link *link);
 uint32_t link_version(const struct link *link); /* negotiated; meaningless unless connected */

@@ -5,6 +5,7 @@
  * by nobody. It trusts the GUI domain, which types and clicks through it.
  */
 #include "gui-agent/agent.h"
+#include "gui-agent/gui_domain.h"
 #include "gui-agent/status.h"
 #include "shared/guest_conf.h"
 #include "shared/log.h"
@@ -17,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define DOMAIN_MAX 0x7fef
 
 struct run {
 	GMainLoop *loop; /* owned */
@@ -84,16 +83,19 @@ read_conf(struct guest_conf *ret)
 }
 
 static bool
-choose_domain(const struct arguments *arguments, const struct guest_conf *conf, uint32_t *ret)
+choose_domain(const struct arguments *arguments, const struct guest_conf *conf, int64_t *ret)
 {
-	int64_t domain = arguments->domain == -1 ? conf->gui_domain : arguments->domain;
-
-	if (domain < 0 || domain > DOMAIN_MAX) {
+	if (arguments->domain >= 0) {
+		*ret = arguments->domain;
+		return true;
+	}
+	if (arguments->domain != -1 || conf->gui_domain == -1) {
 		log_error(
 		    "this qube has no GUI domain: neither -d nor guest.conf tells a valid one");
 		return false;
 	}
-	*ret = (uint32_t)domain;
+	*ret = gui_domain_read(
+	    conf->gui_domain == GUEST_CONF_GUI_LATER ? GUI_DOMAIN_NONE : conf->gui_domain);
 	return true;
 }
 

@@ -2,7 +2,7 @@ gui_agent_x_pkgs := x11 x11-xcb xcb xcb-shm xcb-xfixes xext xcomposite xdamage x
 
 guest += qubes-gui
 qubes-gui.src := $(addprefix gui-agent/,agent.c buffer.c child.c clipboard.c describe.c dispatch.c \
-	display.c ewmh.c focus.c inject.c keys.c layout.c link.c main.c props.c region_alloc.c screen.c \
+	display.c ewmh.c focus.c gui_domain.c inject.c keys.c layout.c link.c main.c props.c region_alloc.c screen.c \
 	session.c status.c surface_export.c window.c wm_protocols.c xserver.c xwatch.c)
 qubes-gui.libs := vchan gui_protocol shared
 qubes-gui.pkgs := glib-2.0 $(gui_agent_x_pkgs)

@@ -9,13 +9,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define GUI_DOMAIN_FLAG "/run/qubes-service/guivm"
 #define RESTART_MS 1000 /* at first; twice as long each time */
 #define RESTART_MAX_MS 30000
 #define GOOD_LIFE_US (10 * G_USEC_PER_SEC) /* after which it starts at the first again */
 
 struct session {
 	char *display;    /* owned */
-	GPid child;       /* the layout's program, then the fork server; 0: none */
+	GPid child;       /* the layout's program, then the session's; 0: none */
 	guint watch;      /* of child; 0: none */
 	guint restart;    /* timer; 0: none */
 	guint restart_ms; /* the next wait */
@@ -66,7 +67,7 @@ forget_child(struct session *session)
 	session->watch = 0;
 }
 
-/* --- the fork server ----------------------------------------------------------------------- */
+/* --- the session's program ----------------------------------------------------------------- */
 
 static void start_server(struct session *session);
 
@@ -93,7 +94,7 @@ on_server_end(GPid pid, gint status, gpointer data)
 	struct session *session = data;
 
 	(void)pid;
-	log_warn("qrexec-fork-server ended with wait status %d", status);
+	log_warn("the session ended with wait status %d", status);
 	forget_child(session);
 	if (g_get_monotonic_time() - session->started_us >= GOOD_LIFE_US)
 		session->restart_ms = RESTART_MS;
@@ -103,8 +104,10 @@ on_server_end(GPid pid, gint status, gpointer data)
 static void
 start_server(struct session *session)
 {
-	g_autofree char *program = path_program("qrexec-fork-server");
-	const char *const argv[] = {program, "--foreground", NULL};
+	bool is_gui_domain = g_file_test(GUI_DOMAIN_FLAG, G_FILE_TEST_EXISTS);
+	g_autofree char *program =
+	    path_program(is_gui_domain ? "bordure-gui-session" : "qrexec-fork-server");
+	const char *const argv[] = {program, is_gui_domain ? NULL : "--foreground", NULL};
 
 	session->started_us = g_get_monotonic_time();
 	if (start_child(session, argv, on_server_end) < 0)

@@ -122,7 +122,7 @@ instance_setup() {
 instance_guest_kit() {
 	export QUBES_GUEST_DIR=$QUBES_RUNTIME_DIR/guest
 	rm -rf "$QUBES_GUEST_DIR"
-	cp -rL --preserve=mode "$build/guest" "$QUBES_GUEST_DIR" ||
+	cp -r --preserve=mode,links "$build/guest" "$QUBES_GUEST_DIR" ||
 		instance_die "no guest kit in $build/guest: run make first"
 	chmod -R a+rX "$QUBES_GUEST_DIR"
 }

@@ -53,6 +53,10 @@ set_gui_domain(struct guest_conf *conf, const char *value)
 {
 	guint64 number;
 
+	if (strcmp(value, "later") == 0) {
+		conf->gui_domain = GUEST_CONF_GUI_LATER;
+		return true;
+	}
 	if (!g_ascii_string_to_unsigned(value, 10, 0, G_MAXINT32, &number, NULL))
 		return false;
 	conf->gui_domain = (int64_t)number;
@@ -63,6 +67,38 @@ static bool
 set_keyboard_layout(struct guest_conf *conf, const char *value)
 {
 	return copy_text(conf->keyboard_layout, sizeof(conf->keyboard_layout), value);
+}
+
+bool
+guest_conf_is_service(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > GUEST_CONF_SERVICE_MAX || !g_ascii_isalnum(name[0]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!g_ascii_isalnum(name[i]) && strchr("._-", name[i]) == NULL)
+			return false;
+	return true;
+}
+
+static bool
+set_services(struct guest_conf *conf, const char *value)
+{
+	g_auto(GStrv) names = g_strsplit(value, " ", -1);
+
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (!guest_conf_is_service(names[i]))
+			return false;
+	return copy_text(conf->services, sizeof(conf->services), value);
+}
+
+bool
+guest_conf_has_service(const struct guest_conf *conf, const char *name)
+{
+	g_auto(GStrv) names = g_strsplit(conf->services, " ", -1);
+
+	return g_strv_contains((const char *const *)names, name);
 }
 
 static bool
@@ -96,6 +132,7 @@ static const struct {
     {"default-user", true, set_default_user},
     {"gui-domain-xid", false, set_gui_domain},
     {"keyboard-layout", false, set_keyboard_layout},
+    {"services", false, set_services},
     {"debug", false, set_debug},
     {"privileged", false, set_privileged},
 };

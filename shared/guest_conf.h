@@ -17,6 +17,9 @@
 #define GUEST_CONF_MAX 4096 /* bytes of the file */
 #define GUEST_CONF_PATH "/run/qubes/guest.conf"
 
+#define GUEST_CONF_GUI_LATER (-2)
+#define GUEST_CONF_SERVICE_MAX 64 /* bytes of a service's name */
+
 struct guest_conf {
 	char name[32];
 	char uuid[37];
@@ -24,9 +27,11 @@ struct guest_conf {
 	char default_user[32];
 	char keyboard_layout[256]; /* default "" */
 	uint32_t xid;
-	int64_t gui_domain; /* default -1: there is none */
-	bool debug;         /* default false */
-	bool privileged;    /* default false */
+	/* default -1: there is none; GUEST_CONF_GUI_LATER: it does not run yet ("later") */
+	int64_t gui_domain;
+	char services[1024]; /* names that are switched on, a blank between them; default "" */
+	bool debug;          /* default false */
+	bool privileged;     /* default false */
 };
 
 /* The same as the host has it; all borrowed. */
@@ -46,5 +51,10 @@ int guest_conf_format(const struct guest_conf_facts *facts, char **ret);
 /* Pure. Returns 0, or -EINVAL with *ret_line the number of the line that is wrong (0: a key is
  * missing, or the file is too long); *ret is untouched then. */
 int guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned *ret_line);
+
+/* Is the service switched on? Pure. */
+bool guest_conf_has_service(const struct guest_conf *conf, const char *name);
+/* May that be a service's name: letters, digits, '.', '_' and '-', the first a letter or a digit? */
+bool guest_conf_is_service(const char *name);
 
 #endif

@@ -13,6 +13,7 @@
 
 static const char *const qrexec_agent[] = {"/opt/bordure/bin/qrexec-agent", NULL};
 static const char *const gui_agent[] = {"/opt/bordure/bin/qubes-gui", NULL};
+static const char *const gui_session[] = {"/opt/bordure/bin/bordure-gui-session", NULL};
 static const struct account root_account = {"root", "/root", 0, 0, 0};
 
 void
@@ -34,8 +35,10 @@ agents_add_all(struct agents *agents, const struct guest_conf *conf, const struc
     int64_t now_ms)
 {
 	agents_add(agents, qrexec_agent, conf->privileged ? &root_account : user, -1, now_ms);
-	if (conf->gui_domain >= 0)
+	if (conf->gui_domain != -1)
 		agents_add(agents, gui_agent, user, -1, now_ms);
+	else if (guest_conf_has_service(conf, "guivm"))
+		agents_add(agents, gui_session, user, -1, now_ms);
 }
 
 static int

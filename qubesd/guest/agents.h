@@ -47,7 +47,8 @@ void agents_add(struct agents *agents, const char *const *argv, const struct acc
     int pass_fd, int64_t now_ms);
 /*
  * The agents of every qube: qrexec-agent, as root where the qube has one (privileged) and else as
- * the user, and with a GUI domain qubes-gui as the user. The user must live as long as agents.
+ * the user; and as the user qubes-gui, when the qube has a GUI domain, or bordure-gui-session, when
+ * it has none and is one itself (service guivm). The user must live as long as agents.
  */
 void agents_add_all(struct agents *agents, const struct guest_conf *conf,
     const struct account *user, int64_t now_ms);

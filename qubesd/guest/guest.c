@@ -93,8 +93,6 @@ static const struct flag flags[] = {
     {"TemplateVM", "/run/qubes/persistent-rw-only"},
     {"DispVM", "/run/qubes/persistent-none"},
     {NULL, "/run/qubes-service/software-rendering"},
-    /* last: programs wait for it */
-    {NULL, "/run/qubes-service-environment"},
 };
 
 static const struct {
@@ -123,6 +121,19 @@ make_home(const struct guest *guest)
 	}
 }
 
+/* What is switched on for this qube (qvm-service) is an empty file of that name. */
+static void
+make_service_flags(const struct guest *guest)
+{
+	g_auto(GStrv) names = g_strsplit(guest->conf.services, " ", -1);
+
+	for (size_t i = 0; names[i] != NULL; i++) {
+		g_autofree char *path = g_build_filename("/run/qubes-service", names[i], NULL);
+
+		guest_make_file(path, "", 0644, 0);
+	}
+}
+
 void
 guest_make_folders(const struct guest *guest)
 {
@@ -138,5 +149,7 @@ guest_make_folders(const struct guest *guest)
 	for (size_t i = 0; i < G_N_ELEMENTS(flags); i++)
 		if (flags[i].type == NULL || strcmp(flags[i].type, guest->conf.type) == 0)
 			guest_make_file(flags[i].path, "", 0644, 0);
+	make_service_flags(guest);
+	guest_make_file("/run/qubes-service-environment", "", 0644, 0); /* programs wait for it */
 	setenv("XDG_RUNTIME_DIR", runtime, 1);
 }

@@ -32,3 +32,13 @@ scripted_qubesd.src := tests/integration/scripted_qubesd.c
 scripted_qubesd.pkgs := glib-2.0
 
 integration += session_daemon tools_errors tools_session
+
+# What a qube needs to be the GUI domain of others, beside what every qube has: the trusted side's own
+# programs, the same files.
+guest += bordure-gui-session
+bordure-gui-session.src := $(addprefix qubesd/tools/session/,gui_session.c backoff.c child.c)
+bordure-gui-session.libs := shared
+guest_files += $(foreach p,qubes-guid qrexec-policy-agent qvm qvm-start-daemon,$(BUILD)/bin/$(p)=bin/$(p))
+guest_aliases += $(addsuffix =qvm,qvm-check qvm-features qvm-kill qvm-ls qvm-pause qvm-prefs qvm-run \
+	qvm-shutdown qvm-start qvm-tags qvm-unpause)
+guest_links += $(foreach s,policy.Ask policy.Notify,qubes-rpc/$(s)=/run/qubes/policy-agent.sock)
