@@ -44,8 +44,10 @@ struct hypervisor_qube {
 	bool has_netvm, debug;
 	const char *default_user;
 	const char *keyboard_layout; /* layout+variant+options */
-	int64_t gui_domain;          /* domain id of the GUI domain, -1 when there is none */
-	const char *template_name;   /* "" when the qube has none */
+	/* domain id of the GUI domain; -1: there is none; GUEST_CONF_GUI_LATER: it does not run */
+	int64_t gui_domain;
+	const char *services;      /* names that are switched on, a blank between them */
+	const char *template_name; /* "" when the qube has none */
 	/*
 	 * Sandbox: the folder that becomes /home and /rw inside. It persists for an AppVM; for a DispVM it is made
 	 * empty (or copied from private_source) at start and removed at stop (private_keep false).

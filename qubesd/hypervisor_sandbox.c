@@ -74,7 +74,8 @@ arguments_of(const struct hypervisor_qube *qube)
 	add_number(argv, "--qid", qube->qid);
 	add_number(argv, "--xid", qube->xid);
 	add_number(argv, "--memory", MAX(qube->memory_mib, qube->maxmem_mib));
-	if (qube->gui_domain >= 0)
+	add(argv, "--services", qube->services);
+	if (qube->gui_domain != -1)
 		add_number(argv, "--gui-domain", qube->gui_domain);
 	if (qube->private_source != NULL)
 		add(argv, "--private-source", qube->private_source);

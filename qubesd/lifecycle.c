@@ -34,6 +34,7 @@ run_free(struct run *run)
 {
 	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
 	qrexec_child_leave(run->qrexec);
+	run_gui_free(run->gui);
 	g_ptr_array_unref(run->start_waiters);
 	g_ptr_array_unref(run->shutdown_waiters);
 	g_ptr_array_unref(run->stop_waiters);
@@ -317,6 +318,7 @@ lifecycle_new(
 	lifecycle->runs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, on_run_free);
 	lifecycle->gui_access = gui_access_new();
 	event_add_handler(app, EVENT_ORDER_LIFECYCLE, lifecycle_on_property, lifecycle);
+	lifecycle_gui_follow(lifecycle);
 	if (hypervisor_of_kind(lifecycle, default_kind, ret_error) == NULL) {
 		lifecycle_free(lifecycle);
 		return -ENOTSUP;

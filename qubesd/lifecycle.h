@@ -21,8 +21,8 @@ struct qubes_app; /* qubes_app.h: all domains and the global properties */
 typedef void (*lifecycle_done)(const struct admin_error *error, void *data);
 
 /* default_kind: what hypervisor_new() takes, for qubes without the feature "hypervisor". */
-int lifecycle_new(struct qubes_app *app, const char *default_kind, struct lifecycle **ret,
-    char **ret_error);
+int lifecycle_new(
+    struct qubes_app *app, const char *default_kind, struct lifecycle **ret, char **ret_error);
 void lifecycle_free(struct lifecycle *lifecycle); /* running qubes go on */
 
 /* Re-adopts qubes that survived a restart; removes disposables that did not. Once, after load. */
@@ -50,7 +50,7 @@ long lifecycle_xid(const struct lifecycle *lifecycle, const struct domain *domai
 bool lifecycle_has_disks(const struct lifecycle *lifecycle, const struct domain *domain);
 
 struct hypervisor_usage;
-void lifecycle_usage(const struct lifecycle *lifecycle, const struct domain *domain,
-    struct hypervisor_usage *ret);
+void lifecycle_usage(
+    const struct lifecycle *lifecycle, const struct domain *domain, struct hypervisor_usage *ret);
 
 #endif

@@ -65,8 +65,9 @@ struct run {
 	guint shutdown_timer;
 	char *transport_file;        /* owned; NULL: there is none */
 	struct qrexec_child *qrexec; /* owned; NULL: none */
-	struct admin_error error;    /* why the start failed */
-	GPtrArray *start_waiters;    /* owned: struct run_waiter */
+	struct run_gui *gui;      /* owned; NULL: an adopted qube that nobody has told anything */
+	struct admin_error error; /* why the start failed */
+	GPtrArray *start_waiters; /* owned: struct run_waiter */
 	GPtrArray
 	    *shutdown_waiters;   /* owned: until the stop has been processed, or the time is over */
 	GPtrArray *stop_waiters; /* owned: until the stop has been processed */
@@ -116,5 +117,17 @@ bool run_tell_gui_domains(struct run *run);
 void lifecycle_tell_gui_domains(struct lifecycle *lifecycle);
 /* An event handler: the property guivm of a running qube may have changed. */
 bool lifecycle_on_property(const struct event *event, struct admin_error *error, void *data);
+
+/*
+ * The GUI domain as the guest is told it (lifecycle_gui.c): a domain id, RUN_GUI_NONE, or
+ * GUEST_CONF_GUI_LATER while it does not run. What was told is noted, so that a change can be.
+ */
+#define RUN_GUI_NONE (-1)
+#define RUN_GUI_UNKNOWN (-3)
+int64_t run_gui_for_guest(const struct domain *domain);
+void run_gui_told(struct run *run, int64_t gui_domain);
+void run_gui_free(struct run_gui *gui); /* NULL is fine */
+/* Adds the event handler that does it; its data is the lifecycle, like that of the others. */
+void lifecycle_gui_follow(struct lifecycle *lifecycle);
 
 #endif

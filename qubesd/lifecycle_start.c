@@ -5,10 +5,13 @@
 #include "qubesd/boot.h"
 #include "qubesd/domain_ids.h"
 #include "qubesd/lifecycle_run.h"
+#include "shared/guest_conf.h"
 #include "shared/log.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#define SERVICES_MAX 1000 /* bytes of all their names; guest_conf.h */
 
 enum step_result {
 	STEP_DONE,
@@ -128,6 +131,31 @@ on_spawned(const char *error, int64_t xid, void *data)
 	run_continue(run);
 }
 
+static void
+add_service(const char *name, const char *value, void *data)
+{
+	GString *services = data;
+	const char *service = name + strlen("service.");
+
+	if (!g_str_has_prefix(name, "service.") || value[0] == '\0')
+		return;
+	if (!guest_conf_is_service(service) || services->len + strlen(service) > SERVICES_MAX)
+		log_warn(
+		    "service %s cannot be told to the qube: no such name, or too many", service);
+	else
+		g_string_append_printf(services, "%s%s", services->len > 0 ? " " : "", service);
+}
+
+/* The services that are switched on for the qube (features service.NAME), a blank between them. */
+static char *
+services_of(const struct domain *domain)
+{
+	GString *services = g_string_new(NULL);
+
+	domain_each_feature(domain, add_service, services);
+	return g_string_free(services, FALSE);
+}
+
 /* The end of the template chain: whose system the qube runs; NULL: its own. */
 static const struct domain *
 system_of(const struct domain *domain)
@@ -203,6 +231,7 @@ step_spawn(struct run *run)
 	g_autofree char *mac = domain_string(domain, PROPERTY_MAC);
 	g_autofree char *user = domain_string(domain, PROPERTY_DEFAULT_USER);
 	g_autofree char *layout = domain_string(domain, PROPERTY_KEYBOARD_LAYOUT);
+	g_autofree char *services = services_of(domain);
 	g_autofree char *private_dir = domain_private_dir(domain);
 	g_autofree char *source =
 	    is_disposable && system != NULL ? domain_private_dir(domain_template(domain)) : NULL;
@@ -224,7 +253,8 @@ step_spawn(struct run *run)
 	    .debug = domain_bool(domain, PROPERTY_DEBUG),
 	    .default_user = user,
 	    .keyboard_layout = layout,
-	    .gui_domain = run_gui_domain(domain),
+	    .gui_domain = run_gui_for_guest(domain),
+	    .services = services,
 	    .template_name = system != NULL ? domain_name(system) : "",
 	    .private_dir = private_dir,
 	    .private_source = source,
@@ -235,6 +265,8 @@ step_spawn(struct run *run)
 		qube.volumes = run->disks->volumes;
 		qube.volume_count = run->disks->count;
 	}
+
+	run_gui_told(run, qube.gui_domain);
 	hypervisor_start(run->hypervisor, &qube, on_spawned, run);
 	return STEP_WAITS;
 }

@@ -238,6 +238,14 @@ PROPERTY_CHECK(domain_check_dispvm)
 	return true;
 }
 
+/* What it is asked by the prompt it would answer itself. */
+PROPERTY_CHECK(domain_check_guivm)
+{
+	if (!value->none && value->domain == owner->domain)
+		return refuse(error, property, "a qube cannot be its own GUI domain");
+	return true;
+}
+
 PROPERTY_CHECK(domain_check_kernelopts)
 {
 	(void)owner;

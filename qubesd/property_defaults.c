@@ -365,7 +365,14 @@ PROPERTY_DEFAULT(domain_default_of_audiovm)
 PROPERTY_DEFAULT(domain_default_of_guivm)
 {
 	(void)property;
-	return give_global(owner, GLOBAL_DEFAULT_GUIVM, ret);
+	if (!give_global(owner, GLOBAL_DEFAULT_GUIVM, ret))
+		return false;
+	/* The default GUI domain itself has none, unless it is given one. */
+	if (!ret->none && ret->domain == owner->domain) {
+		ret->domain = NULL;
+		ret->none = true;
+	}
+	return true;
 }
 
 /* A disposable opens its own disposables from its own template: never from a better connected one.

@@ -126,7 +126,7 @@ const struct property property_domain_table[PROPERTY_COUNT] = {
 		"The boot mode of this qube." },
 	[PROPERTY_DEFAULT_DISPVM]       = { "default_dispvm",    VM,   ADMIN | LOCAL,    0,     OWN,  LATE,  domain_default_of_dispvm, domain_check_dispvm, NULL,
 		"What disposables that this qube asks for are made from." },
-	[PROPERTY_GUIVM]                = { "guivm",             VM,   LOCAL,            0,     0,    LATE,  domain_default_of_guivm, NULL, NULL,
+	[PROPERTY_GUIVM]                = { "guivm",             VM,   LOCAL,            0,     0,    LATE,  domain_default_of_guivm, domain_check_guivm, NULL,
 		"The qube that shows the windows of this one." },
 	[PROPERTY_KERNELOPTS]           = { "kernelopts",        STR,  LOCAL,            0,     PURE,    LATE,  domain_default_of_kernelopts, domain_check_kernelopts, NULL,
 		"Options on the kernel's command line." },

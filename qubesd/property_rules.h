@@ -82,6 +82,7 @@ PROPERTY_CHECK(domain_check_bootmode);
 PROPERTY_CHECK(domain_check_dispvm);
 PROPERTY_CHECK(domain_check_kernelopts);
 PROPERTY_CHECK(domain_check_netvm);
+PROPERTY_CHECK(domain_check_guivm);
 PROPERTY_CHECK(domain_check_relayvm);
 PROPERTY_CHECK(domain_check_template);
 

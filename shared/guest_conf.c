@@ -218,7 +218,8 @@ comes_back(const GString *text, const struct guest_conf_facts *facts)
 	return strcmp(back.name, facts->name) == 0 && strcmp(back.uuid, facts->uuid) == 0 &&
 	       strcmp(back.type, facts->type) == 0 &&
 	       strcmp(back.default_user, facts->default_user) == 0 &&
-	       strcmp(back.keyboard_layout, facts->keyboard_layout) == 0;
+	       strcmp(back.keyboard_layout, facts->keyboard_layout) == 0 &&
+	       strcmp(back.services, facts->services != NULL ? facts->services : "") == 0;
 }
 
 int
@@ -234,6 +235,10 @@ guest_conf_format(const struct guest_conf_facts *facts, char **ret)
 	append(text, "default-user", facts->default_user);
 	if (facts->gui_domain >= 0)
 		append_number(text, "gui-domain-xid", facts->gui_domain);
+	else if (facts->gui_domain == GUEST_CONF_GUI_LATER)
+		append(text, "gui-domain-xid", "later");
+	if (facts->services != NULL && facts->services[0] != '\0')
+		append(text, "services", facts->services);
 	append(text, "keyboard-layout", facts->keyboard_layout);
 	append_number(text, "debug", facts->debug);
 	append_number(text, "privileged", facts->privileged);

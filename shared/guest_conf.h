@@ -39,6 +39,7 @@ struct guest_conf_facts {
 	const char *name, *uuid, *type, *default_user, *keyboard_layout;
 	uint32_t xid; /* 0: left out, for guests that learn their number elsewhere */
 	int64_t gui_domain;
+	const char *services; /* NULL: none */
 	bool debug, privileged;
 };
 

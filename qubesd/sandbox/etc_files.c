@@ -143,6 +143,7 @@ etc_files_guest_conf(const struct sandbox_options *options, bool privileged, cha
 	    .keyboard_layout = options->keyboard_layout,
 	    .xid = options->xid,
 	    .gui_domain = options->gui_domain,
+	    .services = options->services,
 	    .debug = options->debug,
 	    .privileged = privileged,
 	};

@@ -16,7 +16,7 @@ bordure-init.libs := guest-init shared
 bordure-init.pkgs := glib-2.0
 
 hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c gui_access.c hypervisor.c hypervisor_libvirt.c \
-	hypervisor_sandbox.c libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_reach.c \
+	hypervisor_sandbox.c libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_gui.c lifecycle_reach.c \
 	lifecycle_start.c qrexec_child.c sandbox_qube.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
 
@@ -52,7 +52,7 @@ test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
 tests += test_lifecycle
 test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c \
 	qubesd/domain_ids.c qubesd/lifecycle.c \
-	qubesd/lifecycle_calls.c qubesd/lifecycle_reach.c qubesd/lifecycle_start.c \
+	qubesd/lifecycle_calls.c qubesd/lifecycle_gui.c qubesd/lifecycle_reach.c qubesd/lifecycle_start.c \
 	qubesd/qrexec_child.c shared/vchan/spec.c
 test_lifecycle.libs := qubesd-core sandbox shared
 test_lifecycle.pkgs := cmocka glib-2.0

@@ -54,6 +54,7 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 		{ "root", 0, 0, G_OPTION_ARG_FILENAME, &options.root_dir, "where usr and etc are taken from", "DIR" },
 		{ "memory", 0, 0, G_OPTION_ARG_INT, &memory_mib, "limit", "MIB" },
 		{ "gui-domain", 0, 0, G_OPTION_ARG_INT64, &gui_domain, "domain id of the GUI domain", "N" },
+		{ "services", 0, 0, G_OPTION_ARG_STRING, &options.services, "services that are switched on", "NAME..." },
 		{ "debug", 0, 0, G_OPTION_ARG_NONE, &debug, "tell the guest to be verbose", NULL },
 		{ "status-fd", 0, 0, G_OPTION_ARG_INT, &options.status_fd, "where the outcome goes", "FD" },
 		G_OPTION_ENTRY_NULL,
@@ -83,6 +84,8 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 		options.root_dir = g_strdup("/");
 	if (options.default_user == NULL)
 		options.default_user = g_strdup("user");
+	if (options.services == NULL)
+		options.services = g_strdup("");
 	if (options.keyboard_layout == NULL)
 		options.keyboard_layout = g_strdup("");
 	*ret = options;
@@ -128,6 +131,7 @@ sandbox_options_clear(struct sandbox_options *options)
 	g_free(options->klass);
 	g_free(options->default_user);
 	g_free(options->keyboard_layout);
+	g_free(options->services);
 	g_free(options->private_dir);
 	g_free(options->private_source);
 	g_free(options->root_dir);

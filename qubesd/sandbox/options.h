@@ -14,13 +14,14 @@ struct sandbox_options {
 	char *name, *uuid, *klass;
 	char *default_user;    /* the name of uid 1000 inside */
 	char *keyboard_layout; /* layout+variant+options, "" = none */
+	char *services;        /* names that are switched on, a blank between them */
 	char *private_dir;     /* absolute */
 	char *private_source;  /* absolute; NULL: a fresh private folder starts empty */
 	bool discard;          /* the private folder is made at start and removed at the end */
 	char *root_dir; /* absolute: where usr/ and etc/ of the template lie; "/" = the host's */
 	uint32_t qid, xid;
 	uint32_t memory_mib; /* limit of the cgroup, and half of it for each of /tmp and /dev/shm */
-	int64_t gui_domain;  /* -1: none */
+	int64_t gui_domain;  /* -1: none; GUEST_CONF_GUI_LATER */
 	bool debug;
 	int status_fd; /* where the outcome is written, one line; -1: stderr */
 };

@@ -53,6 +53,51 @@ guest_conf_without_optional_keys_has_no_gui_and_no_privilege(void **state)
 }
 
 static void
+guest_conf_knows_a_gui_domain_that_comes_later(void **state)
+{
+	struct guest_conf conf;
+	unsigned line;
+
+	(void)state;
+	assert_int_equal(parse(REQUIRED "gui-domain-xid=later\n", &conf, &line), 0);
+	assert_int_equal(conf.gui_domain, GUEST_CONF_GUI_LATER);
+	assert_int_equal(parse(REQUIRED "gui-domain-xid=-2\n", &conf, &line), -EINVAL);
+	assert_int_equal(parse(REQUIRED "gui-domain-xid=Later\n", &conf, &line), -EINVAL);
+}
+
+static void
+guest_conf_services_are_names_and_no_paths(void **state)
+{
+	static const char *const wrong[] = {"a/b", "..", ".a", "-a", "a  b", " a", "a\tb"};
+	struct guest_conf conf;
+	unsigned line;
+
+	(void)state;
+	assert_int_equal(parse(REQUIRED "services=guivm my.service_2\n", &conf, &line), 0);
+	assert_true(guest_conf_has_service(&conf, "guivm"));
+	assert_true(guest_conf_has_service(&conf, "my.service_2"));
+	assert_false(guest_conf_has_service(&conf, "gui"));
+	assert_false(guest_conf_has_service(&conf, "guivm my.service_2"));
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autofree char *text = g_strdup_printf("%sservices=%s\n", REQUIRED, wrong[i]);
+
+		assert_int_equal(parse(text, &conf, &line), -EINVAL);
+	}
+}
+
+static void
+guest_conf_service_names_have_a_limit(void **state)
+{
+	g_autofree char *longest = g_strnfill(GUEST_CONF_SERVICE_MAX, 'a');
+	g_autofree char *longer = g_strnfill(GUEST_CONF_SERVICE_MAX + 1, 'a');
+
+	(void)state;
+	assert_true(guest_conf_is_service(longest));
+	assert_false(guest_conf_is_service(longer));
+	assert_false(guest_conf_is_service(""));
+}
+
+static void
 guest_conf_needs_each_required_key(void **state)
 {
 	static const char *const lines[] = {"name=work\n",
@@ -246,6 +291,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(guest_conf_reads_every_key),
 	    cmocka_unit_test(guest_conf_without_optional_keys_has_no_gui_and_no_privilege),
+	    cmocka_unit_test(guest_conf_knows_a_gui_domain_that_comes_later),
+	    cmocka_unit_test(guest_conf_services_are_names_and_no_paths),
+	    cmocka_unit_test(guest_conf_service_names_have_a_limit),
 	    cmocka_unit_test(guest_conf_needs_each_required_key),
 	    cmocka_unit_test(guest_conf_refuses_wrong_lines_by_number),
 	    cmocka_unit_test(guest_conf_checks_values_of_required_keys),
