@@ -12,20 +12,23 @@ modules += vchan-xen
 vchan-xen.src := shared/vchan/ring.c shared/vchan/vchan_xen.c
 vchan-xen.pkgs := glib-2.0 xenstore xenvchan
 
-tests += test_vchan test_broker test_broker_decode test_region
+tests += test_vchan test_broker test_broker_hostile test_broker_decode test_region
 test_vchan.src := tests/unit/test_vchan.c
 test_vchan.libs := vchan shared
 test_vchan.pkgs := cmocka
-test_broker.src := tests/unit/test_broker.c
+test_broker.src := tests/unit/test_broker.c tests/unit/broker_fixture.c
 test_broker.libs := vchan shared
 test_broker.pkgs := cmocka
+test_broker_hostile.src := tests/unit/test_broker_hostile.c tests/unit/broker_fixture.c
+test_broker_hostile.libs := vchan shared
+test_broker_hostile.pkgs := cmocka
 test_broker_decode.src := tests/unit/test_broker_decode.c shared/vchan/broker_decode.c
 test_broker_decode.pkgs := cmocka glib-2.0
 test_region.src := tests/unit/test_region.c
 test_region.libs := vchan shared
 test_region.pkgs := cmocka
 # These start the broker that was built with them.
-$(BUILD)/tests/test_broker $(BUILD)/tests/bench_vchan: | $(BUILD)/bin/vchan-broker
+$(addprefix $(BUILD)/tests/,test_broker test_broker_hostile bench_vchan): | $(BUILD)/bin/vchan-broker
 
 testtools += bench_vchan
 bench_vchan.src := tests/bench/bench_vchan.c
