@@ -1,19 +1,14 @@
 #include "shared/vchan/broker.h"
 
-#include "shared/unix_socket.h"
-#include "shared/vchan/broker_client.h"
-#include "shared/vchan/broker_wire.h"
+#include "shared/vchan/broker_domain.h"
+#include "shared/vchan/broker_machine.h"
+#include "shared/vchan/broker_socket.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BACKLOG 64
-#define EVENTS_PER_TURN 16 /* of one domain; then it is the others' turn */
 
 /* Descriptors: what a domain costs by itself, and what is left for the rest of the program. */
 #define FDS_PER_DOMAIN 4u
@@ -56,24 +51,7 @@ broker_find(const struct broker *broker, uint32_t id)
 	return g_hash_table_lookup(broker->domains, GUINT_TO_POINTER(id));
 }
 
-/* One event at a time: what it leads to may free the client of another. */
-static gboolean
-on_domain(gint fd, GIOCondition condition, gpointer data)
-{
-	struct domain *domain = data;
-	struct epoll_event event;
-
-	(void)condition;
-	for (unsigned i = 0; i < EVENTS_PER_TURN && epoll_wait(fd, &event, 1, 0) == 1; i++) {
-		if (event.data.ptr == NULL)
-			domain_accept(domain);
-		else
-			client_dispatch(event.data.ptr);
-	}
-	return G_SOURCE_CONTINUE;
-}
-
-static void
+void
 domain_free(struct domain *domain)
 {
 	for (unsigned state = 0; state < CLIENT_STATES; state++) {
@@ -88,39 +66,17 @@ domain_free(struct domain *domain)
 		unlink(domain->socket_path);
 		close(domain->listen_fd);
 	}
+	mux_free(domain->mux);
 	broker_region_fini(&domain->region);
 	domain->broker->fds_used -= FDS_PER_DOMAIN;
 	g_free(domain->socket_path);
 	g_free(domain);
 }
 
-static int
-domain_open(struct domain *domain, uint64_t region_bytes)
-{
-	int r;
-
-	r = region_bytes != 0 ? broker_region_init(&domain->region, region_bytes) : 0;
-	if (r < 0)
-		return r;
-	domain->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (domain->epoll_fd < 0)
-		return -errno;
-	r = unix_socket_listen(domain->socket_path, SOCK_SEQPACKET, BACKLOG, 0600);
-	if (r < 0)
-		return r;
-	domain->listen_fd = r;
-	unix_socket_refuse_descriptors(domain->listen_fd);
-	domain_update_accepting(domain);
-	domain->source_id = g_unix_fd_add(domain->epoll_fd, G_IO_IN, on_domain, domain);
-	return 0;
-}
-
-static int
-domain_new(struct broker *broker, uint32_t id, const char *socket_path, uint64_t region_bytes,
-    struct domain **ret)
+struct domain *
+domain_new(struct broker *broker, uint32_t id, const char *socket_path)
 {
 	struct domain *domain = g_new0(struct domain, 1);
-	int r;
 
 	domain->broker = broker;
 	domain->id = id;
@@ -128,14 +84,9 @@ domain_new(struct broker *broker, uint32_t id, const char *socket_path, uint64_t
 	domain->socket_path = g_strdup(socket_path);
 	domain->listen_fd = domain->epoll_fd = -1;
 	domain->region.writable_fd = domain->region.read_only_fd = -1;
+	domain->open_vchan = client_meet;
 	broker->fds_used += FDS_PER_DOMAIN;
-	r = domain_open(domain, region_bytes);
-	if (r < 0) {
-		domain_free(domain);
-		return r;
-	}
-	*ret = domain;
-	return 0;
+	return domain;
 }
 
 /* Who is no superuser can give the socket to nobody else, and then all domains are one user. */
@@ -147,6 +98,30 @@ give_socket(const char *path, uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Whether there may be one more domain, of this number. */
+static int
+check_new(const struct broker *broker, uint32_t id)
+{
+	if (id == 0)
+		return -EINVAL;
+	if (broker_find(broker, id) != NULL)
+		return -EEXIST;
+	if (g_hash_table_size(broker->domains) > BROKER_MAX_DOMAINS)
+		return -ENOSPC;
+	return broker->fds_used + FDS_PER_DOMAIN > broker->fds_max ? -ENFILE : 0;
+}
+
+/* The domain is one of the broker's when r is 0; else it is freed. Returns r. */
+static int
+keep_or_free(struct domain *domain, int r)
+{
+	if (r < 0)
+		domain_free(domain);
+	else
+		g_hash_table_insert(domain->broker->domains, GUINT_TO_POINTER(domain->id), domain);
+	return r;
+}
+
 int
 broker_add(struct broker *broker, uint32_t id, const char *socket_path, uid_t uid, gid_t gid,
     uint64_t region_bytes)
@@ -154,24 +129,33 @@ broker_add(struct broker *broker, uint32_t id, const char *socket_path, uid_t ui
 	struct domain *domain;
 	int r;
 
-	if (id == 0)
-		return -EINVAL;
-	if (broker_find(broker, id) != NULL)
-		return -EEXIST;
-	if (g_hash_table_size(broker->domains) > BROKER_MAX_DOMAINS)
-		return -ENOSPC;
-	if (broker->fds_used + FDS_PER_DOMAIN > broker->fds_max)
-		return -ENFILE;
-	r = domain_new(broker, id, socket_path, region_bytes, &domain);
+	r = check_new(broker, id);
 	if (r < 0)
 		return r;
-	r = give_socket(socket_path, uid, gid);
-	if (r < 0) {
-		domain_free(domain);
+	domain = domain_new(broker, id, socket_path);
+	r = region_bytes != 0 ? broker_region_init(&domain->region, region_bytes) : 0;
+	if (r == 0)
+		r = domain_listen(domain, 0600);
+	if (r == 0)
+		r = give_socket(socket_path, uid, gid);
+	return keep_or_free(domain, r);
+}
+
+int
+broker_add_machine(struct broker *broker, uint32_t id, const char *port_path,
+    const char *region_path, const char *conf)
+{
+	struct domain *domain;
+	int r;
+
+	r = check_new(broker, id);
+	if (r < 0)
 		return r;
-	}
-	g_hash_table_insert(broker->domains, GUINT_TO_POINTER(id), domain);
-	return 0;
+	domain = domain_new(broker, id, NULL);
+	r = region_path[0] != '\0' ? broker_region_open(&domain->region, region_path) : 0;
+	if (r == 0)
+		r = domain_add_port(domain, port_path, conf);
+	return keep_or_free(domain, r);
 }
 
 /* Ends what one domain waits for, or may do, with another that is no more. */
@@ -260,20 +244,34 @@ share_socket(const char *path, gid_t group)
 }
 
 int
+broker_new_empty(struct broker **ret)
+{
+	struct broker *broker;
+	unsigned fds_max = choose_fds_max();
+
+	if (fds_max == 0)
+		return -EMFILE;
+	broker = g_new0(struct broker, 1);
+	broker->domains = g_hash_table_new(NULL, NULL);
+	broker->fds_max = fds_max;
+	*ret = broker;
+	return 0;
+}
+
+int
 broker_new(const char *trusted_socket_path, gid_t group, struct broker **ret)
 {
-	struct broker *broker = g_new0(struct broker, 1);
+	struct broker *broker;
 	struct domain *trusted;
 	int r;
 
-	broker->domains = g_hash_table_new(NULL, NULL);
-	broker->fds_max = choose_fds_max();
-	r = broker->fds_max == 0 ? -EMFILE
-				 : domain_new(broker, 0, trusted_socket_path, 0, &trusted);
-	if (r == 0) {
-		g_hash_table_insert(broker->domains, GUINT_TO_POINTER(0), trusted);
+	r = broker_new_empty(&broker);
+	if (r < 0)
+		return r;
+	trusted = domain_new(broker, 0, trusted_socket_path);
+	r = keep_or_free(trusted, domain_listen(trusted, 0600));
+	if (r == 0)
 		r = share_socket(trusted_socket_path, group);
-	}
 	if (r < 0) {
 		broker_free(broker);
 		return r;
@@ -288,6 +286,8 @@ broker_free(struct broker *broker)
 	GHashTableIter iter;
 	gpointer domain;
 
+	if (broker == NULL)
+		return;
 	g_hash_table_iter_init(&iter, broker->domains);
 	while (g_hash_table_iter_next(&iter, NULL, &domain)) {
 		g_hash_table_iter_remove(&iter);

@@ -17,7 +17,13 @@ struct broker_control {
 
 struct control_message {
 	struct broker_wire_control fixed;
-	char path[UNIX_SOCKET_PATH_MAX];
+	union {
+		char path[UNIX_SOCKET_PATH_MAX]; /* ADD */
+		struct {                         /* ADD_MACHINE */
+			struct broker_wire_machine fixed;
+			char texts[UNIX_SOCKET_PATH_MAX + BROKER_REGION_PATH_MAX + BROKER_CONF_MAX];
+		} machine;
+	};
 };
 
 struct control_answer {
@@ -107,6 +113,44 @@ broker_control_add(struct broker_control *control, uint32_t domain, const char *
 		return -ENAMETOOLONG;
 	memcpy(message.path, socket_path, path_len);
 	return call(control, &message, sizeof(message.fixed) + path_len, &answer);
+}
+
+/* Puts a text of at most max bytes at *end, behind what is there. */
+static int
+append(char **end, const char *text, size_t max, uint32_t *ret_len)
+{
+	size_t len = strlen(text);
+
+	if (len > max)
+		return -ENAMETOOLONG;
+	memcpy(*end, text, len);
+	*end += len;
+	*ret_len = (uint32_t)len;
+	return 0;
+}
+
+int
+broker_control_add_machine(struct broker_control *control, uint32_t domain, const char *port_path,
+    const char *region_path, const char *conf)
+{
+	struct control_answer answer;
+	struct control_message message = {
+	    .fixed = {.type = BROKER_CONTROL_ADD_MACHINE, .domain = domain},
+	};
+	char *end = message.machine.texts;
+	int r;
+
+	if (port_path[0] != '/' || (region_path[0] != '/' && region_path[0] != '\0'))
+		return -EINVAL;
+	r = append(&end, port_path, UNIX_SOCKET_PATH_MAX, &message.machine.fixed.port_len);
+	if (r == 0)
+		r = append(
+		    &end, region_path, BROKER_REGION_PATH_MAX, &message.machine.fixed.region_len);
+	if (r == 0)
+		r = append(&end, conf, BROKER_CONF_MAX, &message.machine.fixed.conf_len);
+	if (r < 0)
+		return r;
+	return call(control, &message, (size_t)(end - (char *)&message), &answer);
 }
 
 int

@@ -33,7 +33,20 @@ void broker_control_free(struct broker_control *control);
 int broker_control_add(struct broker_control *control, uint32_t domain, const char *socket_path,
     uid_t uid, gid_t gid, uint64_t region_bytes);
 
-/* Ends every connection of the domain, removes socket and region. -ENOENT when it is unknown. */
+/*
+ * The domain is a virtual machine: its programs speak over the one port org.bordure.vchan, for which
+ * QEMU listens on the unix socket port_path now or later; the broker connects, and connects again
+ * whenever that was lost. region_path is the regular file behind its region device, "" when it has
+ * none; it must be there now. conf (text of guest.conf, at most 4096 bytes) is given to the guest's
+ * broker at the beginning of each session. -EEXIST, -EINVAL, -ENAMETOOLONG (region_path: 255 bytes;
+ * also for conf) and -ENOSPC as above; -EINVAL also when region_path is no regular file, and the
+ * errors of opening it.
+ */
+int broker_control_add_machine(struct broker_control *control, uint32_t domain,
+    const char *port_path, const char *region_path, const char *conf);
+
+/* Ends every connection of the domain, removes its socket and forgets its region and port.
+ * -ENOENT when it is unknown. */
 int broker_control_remove(struct broker_control *control, uint32_t domain);
 
 /*

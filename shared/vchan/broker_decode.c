@@ -10,6 +10,7 @@
 #define FIELD_PORT 2u
 #define FIELD_GUI_DOMAIN 4u
 #define FIELD_ADD 8u
+#define FIELD_MACHINE 16u
 
 /* clang-format off */
 static const unsigned request_fields[] = {
@@ -24,6 +25,7 @@ static const unsigned control_fields[] = {
 	[BROKER_CONTROL_REMOVE]         = FIELD_DOMAIN,
 	[BROKER_CONTROL_SET_GUI_DOMAIN] = FIELD_DOMAIN | FIELD_GUI_DOMAIN,
 	[BROKER_CONTROL_LIST]           = 0,
+	[BROKER_CONTROL_ADD_MACHINE]    = FIELD_DOMAIN | FIELD_MACHINE,
 };
 /* clang-format on */
 
@@ -62,18 +64,59 @@ broker_decode_request(struct untrusted_bytes untrusted_message, struct broker_re
 	return 0;
 }
 
-/* An absolute path to the end of the message in ADD, nothing in the others. */
+/* Takes a text of len bytes from the front of the rest. */
 static bool
-decode_path(struct untrusted_bytes untrusted_path, bool is_there, char *ret)
+decode_text(struct untrusted_bytes *untrusted_rest, size_t len, char *ret)
 {
-	if (!is_there)
-		return untrusted_path.len == 0;
-	if (untrusted_path.len == 0 || untrusted_path.len > UNIX_SOCKET_PATH_MAX ||
-	    untrusted_path.raw[0] != '/' ||
-	    memchr(untrusted_path.raw, '\0', untrusted_path.len) != NULL)
+	const uint8_t *text = untrusted_rest->raw;
+
+	if (len > untrusted_rest->len || (len > 0 && memchr(text, '\0', len) != NULL))
 		return false;
-	memcpy(ret, untrusted_path.raw, untrusted_path.len);
+	if (len > 0)
+		memcpy(ret, text, len);
+	*untrusted_rest = untrusted_bytes_of(text + len, untrusted_rest->len - len);
 	return true;
+}
+
+/* In ADD: the path, to the end of the message. */
+static bool
+decode_path(struct untrusted_bytes *untrusted_rest, struct broker_control_request *request)
+{
+	return untrusted_rest->len <= UNIX_SOCKET_PATH_MAX &&
+	       decode_text(untrusted_rest, untrusted_rest->len, request->path) &&
+	       request->path[0] == '/';
+}
+
+/* In ADD_MACHINE: two paths, the second may be missing, and the text of guest.conf. */
+static bool
+decode_machine(struct untrusted_bytes *untrusted_rest, struct broker_control_request *request)
+{
+	struct broker_wire_machine wire;
+
+	if (untrusted_rest->len < sizeof(wire))
+		return false;
+	memcpy(&wire, untrusted_rest->raw, sizeof(wire));
+	*untrusted_rest = untrusted_bytes_of(
+	    untrusted_rest->raw + sizeof(wire), untrusted_rest->len - sizeof(wire));
+	if (wire.port_len > UNIX_SOCKET_PATH_MAX || wire.region_len > BROKER_REGION_PATH_MAX ||
+	    wire.conf_len > BROKER_CONF_MAX)
+		return false;
+	return decode_text(untrusted_rest, wire.port_len, request->path) &&
+	       decode_text(untrusted_rest, wire.region_len, request->region_path) &&
+	       decode_text(untrusted_rest, wire.conf_len, request->conf) &&
+	       request->path[0] == '/' && (wire.region_len == 0 || request->region_path[0] == '/');
+}
+
+/* What stands behind the fixed part; nothing may be left over. */
+static bool
+decode_rest(
+    struct untrusted_bytes untrusted_rest, unsigned fields, struct broker_control_request *request)
+{
+	if (fields & FIELD_ADD && !decode_path(&untrusted_rest, request))
+		return false;
+	if (fields & FIELD_MACHINE && !decode_machine(&untrusted_rest, request))
+		return false;
+	return untrusted_rest.len == 0;
 }
 
 int
@@ -81,7 +124,7 @@ broker_decode_control(struct untrusted_bytes untrusted_message, struct broker_co
 {
 	struct broker_control_request request = {0};
 	struct broker_wire_control wire;
-	struct untrusted_bytes untrusted_path;
+	struct untrusted_bytes untrusted_rest;
 	unsigned fields;
 	uint32_t type;
 	bool adds;
@@ -91,20 +134,20 @@ broker_decode_control(struct untrusted_bytes untrusted_message, struct broker_co
 	memcpy(&wire, untrusted_message.raw, sizeof(wire));
 	if (wire.version != BROKER_VERSION)
 		return -EPROTONOSUPPORT;
-	if (!untrusted_u32_between(
-		(struct untrusted_u32){wire.type}, BROKER_CONTROL_ADD, BROKER_CONTROL_LIST, &type))
+	if (!untrusted_u32_between((struct untrusted_u32){wire.type}, BROKER_CONTROL_ADD,
+		BROKER_CONTROL_ADD_MACHINE, &type))
 		return -EPROTO;
 
 	fields = control_fields[type];
 	adds = fields & FIELD_ADD;
-	untrusted_path = untrusted_bytes_of(
+	untrusted_rest = untrusted_bytes_of(
 	    untrusted_message.raw + sizeof(wire), untrusted_message.len - sizeof(wire));
 	request.type = (enum broker_control_type)type;
 	if (!field(wire.domain, fields & FIELD_DOMAIN, UINT32_MAX, &request.domain) ||
 	    !field(wire.gui_domain, fields & FIELD_GUI_DOMAIN, UINT32_MAX, &request.gui_domain) ||
 	    !field(wire.uid, adds, UINT32_MAX, &request.uid) ||
 	    !field(wire.gid, adds, UINT32_MAX, &request.gid) || (wire.region_bytes != 0 && !adds) ||
-	    !decode_path(untrusted_path, adds, request.path))
+	    !decode_rest(untrusted_rest, fields, &request))
 		return -EPROTO;
 	request.region_bytes = wire.region_bytes;
 	*ret = request;

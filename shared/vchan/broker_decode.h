@@ -23,12 +23,17 @@ struct broker_control_request {
 	enum broker_control_type type;
 	uint32_t domain;     /* 0 in LIST */
 	uint32_t gui_domain; /* 0 but in SET_GUI_DOMAIN */
-	uint32_t uid, gid;   /* 0 but in ADD, as the next two */
+	uint32_t uid, gid;   /* 0 but in ADD, as the next */
 	uint64_t region_bytes;
-	char path[UNIX_SOCKET_PATH_MAX + 1]; /* absolute, without a NUL inside; "" but in ADD */
+	/* Texts have no NUL inside; those that a type has not are "". */
+	char path[UNIX_SOCKET_PATH_MAX + 1]; /* absolute; ADD: the socket, ADD_MACHINE: the port */
+	char region_path[BROKER_REGION_PATH_MAX + 1]; /* ADD_MACHINE: absolute, or "" */
+	char conf[BROKER_CONF_MAX + 1];               /* ADD_MACHINE */
 };
 
-#define BROKER_CONTROL_MAX_BYTES (sizeof(struct broker_wire_control) + UNIX_SOCKET_PATH_MAX)
+#define BROKER_CONTROL_MAX_BYTES                                                                   \
+	(sizeof(struct broker_wire_control) + sizeof(struct broker_wire_machine) +                 \
+	    UNIX_SOCKET_PATH_MAX + BROKER_REGION_PATH_MAX + BROKER_CONF_MAX)
 
 /*
  * Pure. Return 0; -EPROTONOSUPPORT for a message of another version, -EPROTO for any other that has

@@ -2,12 +2,17 @@
  * vchan-broker - brings the ends of vchans together and keeps the memory regions of qubes.
  *
  *   vchan-broker [--control PATH] [--group NAME] [--debug]
+ *   vchan-broker --machine-port DEVICE [--region FILE] [--conf FILE] [--ready-fd N]
+ *       [--group NAME] [--debug]
  *
+ * The second form runs in a virtual machine and asks the broker of the host for everything.
  * Foreground; SIGTERM or SIGINT ends it and everything that it connected.
  */
+#include "shared/guest_conf.h"
 #include "shared/log.h"
 #include "shared/paths.h"
 #include "shared/vchan/broker.h"
+#include "shared/vchan/broker_guest.h"
 #include "shared/vchan/broker_service.h"
 
 #include <errno.h>
@@ -21,15 +26,53 @@ struct options {
 	char *control; /* owned */
 	char *group;   /* owned; NULL: only our own user speaks as domain 0 */
 	gboolean debug;
+	/* In a virtual machine. */
+	char *machine_port; /* owned; NULL: on the host */
+	char *region;       /* owned; NULL: there is none */
+	char *conf;         /* owned */
+	int ready_fd;       /* -1: nobody waits */
 };
+
+/* Options of one form say nothing in the other. */
+static bool
+complete(struct options *options)
+{
+	bool in_guest = options->machine_port != NULL;
+	const char *stray = NULL;
+
+	if (in_guest && options->control != NULL)
+		stray = "--control";
+	else if (!in_guest && (options->region != NULL || options->conf != NULL))
+		stray = options->region != NULL ? "--region" : "--conf";
+	else if (!in_guest && options->ready_fd >= 0)
+		stray = "--ready-fd";
+	if (stray != NULL) {
+		fprintf(stderr, "vchan-broker: %s %s --machine-port\n", stray,
+		    in_guest ? "cannot be with" : "needs");
+		return false;
+	}
+	if (options->control == NULL)
+		options->control = path_in_runtime_dir("vchan-broker.sock");
+	if (options->conf == NULL)
+		options->conf = g_strdup(GUEST_CONF_PATH);
+	return true;
+}
 
 static bool
 parse_options(int *argc, char ***argv, struct options *ret)
 {
 	const GOptionEntry entries[] = {
 	    {"control", 0, 0, G_OPTION_ARG_FILENAME, &ret->control, "the control socket", "PATH"},
-	    {"group", 0, 0, G_OPTION_ARG_STRING, &ret->group, "who else may speak as domain 0",
-		"NAME"},
+	    {"group", 0, 0, G_OPTION_ARG_STRING, &ret->group,
+		"who else may use vchan.sock (in a virtual machine: who may)", "NAME"},
+	    {"machine-port", 0, 0, G_OPTION_ARG_FILENAME, &ret->machine_port,
+		"in a virtual machine: the way to the host's broker", "DEVICE"},
+	    {"region", 0, 0, G_OPTION_ARG_FILENAME, &ret->region,
+		"with --machine-port: the memory of the region device", "FILE"},
+	    {"conf", 0, 0, G_OPTION_ARG_FILENAME, &ret->conf,
+		"with --machine-port: where to write what the host tells the guest", "FILE"},
+	    {"ready-fd", 0, 0, G_OPTION_ARG_INT, &ret->ready_fd,
+		"with --machine-port: gets a line once that is written", "N"},
 	    {"debug", 0, 0, G_OPTION_ARG_NONE, &ret->debug, "log every control request", NULL},
 	    {NULL, 0, 0, 0, NULL, NULL, NULL},
 	};
@@ -45,9 +88,7 @@ parse_options(int *argc, char ***argv, struct options *ret)
 		fprintf(stderr, "vchan-broker: unexpected argument\n");
 		return false;
 	}
-	if (ret->control == NULL)
-		ret->control = path_in_runtime_dir("vchan-broker.sock");
-	return true;
+	return complete(ret);
 }
 
 /* getgrnam() tells "not there" and "failed" apart by errno, in ways that differ; we do not. */
@@ -78,6 +119,36 @@ run(void)
 	g_unix_signal_add(SIGINT, on_signal, loop);
 	g_main_loop_run(loop);
 	g_main_loop_unref(loop);
+}
+
+static int
+serve_guest(const struct options *options)
+{
+	g_autofree char *socket = path_in_runtime_dir("vchan.sock");
+	struct broker_guest_options guest_options = {
+	    .socket_path = socket,
+	    .port_path = options->machine_port,
+	    .region_path = options->region,
+	    .conf_path = options->conf,
+	    .ready_fd = options->ready_fd,
+	};
+	struct broker_guest *guest;
+	int r;
+
+	r = find_group(options->group, &guest_options.group);
+	if (r < 0) {
+		log_error("group %s: %s", options->group, strerror(-r));
+		return 1;
+	}
+	r = broker_guest_new(&guest_options, &guest);
+	if (r < 0) {
+		log_error("%s, %s: %s", socket,
+		    options->region != NULL ? options->region : "no region", strerror(-r));
+		return 1;
+	}
+	run();
+	broker_guest_free(guest);
+	return 0;
 }
 
 /* The domains come first: who reaches the control socket finds domain 0 there. */
@@ -115,15 +186,18 @@ serve(const struct options *options)
 int
 main(int argc, char **argv)
 {
-	struct options options = {0};
+	struct options options = {.ready_fd = -1};
 	int status = 2;
 
 	log_init("vchan-broker");
 	if (parse_options(&argc, &argv, &options)) {
 		log_set_debug(options.debug);
-		status = serve(&options);
+		status = options.machine_port != NULL ? serve_guest(&options) : serve(&options);
 	}
 	g_free(options.control);
 	g_free(options.group);
+	g_free(options.machine_port);
+	g_free(options.region);
+	g_free(options.conf);
 	return status;
 }

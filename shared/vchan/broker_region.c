@@ -56,6 +56,22 @@ broker_region_init(struct broker_region *region, uint64_t size_bytes)
 	return 0;
 }
 
+int
+broker_region_open(struct broker_region *region, const char *path)
+{
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	region->read_only_fd = fd;
+	return 0;
+}
+
 void
 broker_region_fini(struct broker_region *region)
 {

@@ -19,6 +19,11 @@ struct broker_region {
 
 /* Returns 0, -EINVAL for a size that is no power of two or out of bounds, or a negative errno. */
 int broker_region_init(struct broker_region *region, uint64_t size_bytes);
+/*
+ * The file that stands for the memory of a virtual machine's region device, made by somebody else;
+ * there is no writable_fd. Returns 0, -EINVAL when it is no regular file, or a negative errno.
+ */
+int broker_region_open(struct broker_region *region, const char *path);
 /* Closes both; what was handed out lives on. Also for a struct whose members are -1. */
 void broker_region_fini(struct broker_region *region);
 

@@ -62,6 +62,15 @@ on_list(struct broker *broker, const struct broker_control_request *request, str
 	return 0;
 }
 
+static int
+on_add_machine(
+    struct broker *broker, const struct broker_control_request *request, struct answer *answer)
+{
+	(void)answer;
+	return broker_add_machine(
+	    broker, request->domain, request->path, request->region_path, request->conf);
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -72,6 +81,7 @@ static const struct {
 	[BROKER_CONTROL_REMOVE]         = { "remove",         on_remove },
 	[BROKER_CONTROL_SET_GUI_DOMAIN] = { "set GUI domain", on_set_gui_domain },
 	[BROKER_CONTROL_LIST]           = { "list",           on_list },
+	[BROKER_CONTROL_ADD_MACHINE]    = { "add machine",    on_add_machine },
 };
 /* clang-format on */
 

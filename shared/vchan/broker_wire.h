@@ -40,9 +40,13 @@ enum broker_control_type {
 	BROKER_CONTROL_REMOVE = 2,
 	BROKER_CONTROL_SET_GUI_DOMAIN = 3,
 	BROKER_CONTROL_LIST = 4,
+	BROKER_CONTROL_ADD_MACHINE = 5,
 };
 
-/* Then, in ADD only, 1 to UNIX_SOCKET_PATH_MAX bytes of path without a NUL. */
+/*
+ * Then, in ADD, 1 to UNIX_SOCKET_PATH_MAX bytes of path without a NUL; in ADD_MACHINE the lengths
+ * below and the three texts, without a NUL, one behind the other.
+ */
 struct broker_wire_control {
 	uint32_t version;
 	uint32_t type;
@@ -52,6 +56,16 @@ struct broker_wire_control {
 	uint64_t region_bytes; /* ADD */
 };
 static_assert(sizeof(struct broker_wire_control) == 32, "wire layout");
+
+struct broker_wire_machine {
+	uint32_t port_len;   /* 1..UNIX_SOCKET_PATH_MAX, an absolute path */
+	uint32_t region_len; /* 0..BROKER_REGION_PATH_MAX, an absolute path or nothing */
+	uint32_t conf_len;   /* 0..BROKER_CONF_MAX */
+};
+static_assert(sizeof(struct broker_wire_machine) == 12, "wire layout");
+
+#define BROKER_REGION_PATH_MAX 255
+#define BROKER_CONF_MAX 4096
 
 /* Then, in the reply to LIST, count domain numbers of 4 bytes, ascending. */
 struct broker_wire_control_reply {
