@@ -92,9 +92,25 @@ static const struct admin_method main_methods[] = {
 	{ "admin.vm.Remove",                           NONE, NONE, ANY,  GLOBAL_SCOPE, W, admin_domain_remove,         0 },
 	{ "admin.vm.notes.Get",                        NONE, NONE, QUBE, LOCAL_SCOPE,  R, admin_notes_get,             0 },
 	{ "admin.vm.notes.Set",                        NONE, SOME, QUBE, LOCAL_SCOPE,  W, admin_notes_set,             0 },
+	{ "admin.vm.volume.List",                      NONE, NONE, ANY,  LOCAL_SCOPE,  R, admin_volume_list,             0 },
+	{ "admin.vm.volume.Info",                      SOME, NONE, ANY,  LOCAL_SCOPE,  R, admin_volume_info,             0 },
+	{ "admin.vm.volume.ListSnapshots",             SOME, NONE, ANY,  LOCAL_SCOPE,  R, admin_volume_list_snapshots,   0 },
+	{ "admin.vm.volume.Revert",                    SOME, SOME, ANY,  LOCAL_SCOPE,  W, admin_volume_revert,           0 },
+	{ "admin.vm.volume.CloneFrom",                 SOME, NONE, ANY,  LOCAL_SCOPE,  W, admin_volume_clone_from,       0 },
+	{ "admin.vm.volume.CloneTo",                   SOME, SOME, ANY,  LOCAL_SCOPE,  W, admin_volume_clone_to,         0 },
+	{ "admin.vm.volume.Resize",                    SOME, SOME, ANY,  LOCAL_SCOPE,  W, admin_volume_resize,           0 },
+	{ "admin.vm.volume.Clear",                     SOME, NONE, ANY,  LOCAL_SCOPE,  W, admin_volume_clear,            0 },
+	{ "admin.vm.volume.Set.revisions_to_keep",     SOME, SOME, ANY,  LOCAL_SCOPE,  W, admin_volume_set,              ADMIN_VOLUME_SET_REVISIONS },
+	{ "admin.vm.volume.Set.rw",                    SOME, SOME, ANY,  LOCAL_SCOPE,  W, admin_volume_set,              ADMIN_VOLUME_SET_RW },
+	{ "admin.vm.volume.Set.ephemeral",             SOME, SOME, ANY,  LOCAL_SCOPE,  W, admin_volume_set,              ADMIN_VOLUME_SET_EPHEMERAL },
 	{ "admin.pool.List",                           NONE, NONE, DOM0, GLOBAL_SCOPE, R, admin_pool_list,             0 },
 	{ "admin.pool.ListDrivers",                    NONE, NONE, DOM0, GLOBAL_SCOPE, R, admin_pool_list_drivers,     0 },
 	{ "admin.pool.Info",                           SOME, NONE, DOM0, GLOBAL_SCOPE, R, admin_pool_info,             0 },
+	{ "admin.pool.volume.List",                    SOME, NONE, DOM0, GLOBAL_SCOPE, R, admin_pool_volume_list,        0 },
+	{ "admin.pool.Add",                            SOME, SOME, DOM0, GLOBAL_SCOPE, W, admin_pool_add,                0 },
+	{ "admin.pool.Remove",                         SOME, NONE, DOM0, GLOBAL_SCOPE, W, admin_pool_remove,             0 },
+	{ "admin.pool.Set.revisions_to_keep",          SOME, SOME, DOM0, GLOBAL_SCOPE, W, admin_pool_set_revisions,      0 },
+	{ "admin.pool.Set.ephemeral_volatile",         SOME, SOME, DOM0, GLOBAL_SCOPE, W, admin_pool_set_ephemeral,      0 },
 	{ "admin.deviceclass.List",                    NONE, NONE, DOM0, GLOBAL_SCOPE, R, admin_device_class_list,     0 },
 	{ "admin.Events",                              NONE, NONE, ANY,  GLOBAL_SCOPE, R, admin_events,                0 },
 };
@@ -102,6 +118,8 @@ static const struct admin_method main_methods[] = {
 static const struct admin_method internal_methods[] = {
 	{ "internal.GetSystemInfo",                    NONE, NONE, DOM0, GLOBAL_SCOPE, R, admin_get_system_info,       0 },
 	{ "internal.SystemInfoEvents",                 NONE, NONE, DOM0, GLOBAL_SCOPE, R, admin_system_info_events,    0 },
+	{ "internal.vm.volume.ImportBegin",            SOME, OPT,  QUBE, LOCAL_SCOPE,  W, admin_volume_import_begin,     0 },
+	{ "internal.vm.volume.ImportEnd",              SOME, SOME, QUBE, LOCAL_SCOPE,  W, admin_volume_import_end,       0 },
 };
 /* clang-format on */
 

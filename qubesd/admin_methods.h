@@ -57,6 +57,29 @@ void admin_device_class_list(struct admin_call *call);
 void admin_pool_list(struct admin_call *call);
 void admin_pool_list_drivers(struct admin_call *call);
 void admin_pool_info(struct admin_call *call);
+void admin_pool_volume_list(struct admin_call *call);
+void admin_pool_add(struct admin_call *call);
+void admin_pool_remove(struct admin_call *call);
+void admin_pool_set_revisions(struct admin_call *call);
+void admin_pool_set_ephemeral(struct admin_call *call);
+
+/* admin_volume.c */
+enum admin_volume_setting {
+	ADMIN_VOLUME_SET_REVISIONS,
+	ADMIN_VOLUME_SET_RW,
+	ADMIN_VOLUME_SET_EPHEMERAL,
+};
+void admin_volume_list(struct admin_call *call);
+void admin_volume_info(struct admin_call *call);
+void admin_volume_list_snapshots(struct admin_call *call);
+void admin_volume_revert(struct admin_call *call);
+void admin_volume_resize(struct admin_call *call);
+void admin_volume_clear(struct admin_call *call);
+void admin_volume_set(struct admin_call *call); /* variant: enum admin_volume_setting */
+void admin_volume_clone_from(struct admin_call *call);
+void admin_volume_clone_to(struct admin_call *call);
+void admin_volume_import_begin(struct admin_call *call);
+void admin_volume_import_end(struct admin_call *call);
 
 /* event_stream.c, system_info.c */
 void admin_events(struct admin_call *call);

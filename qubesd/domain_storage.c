@@ -3,6 +3,7 @@
 #include "qubesd/domain_files.h"
 #include "qubesd/lifecycle.h"
 #include "qubesd/qubes_app.h"
+#include "qubesd/storage/claims.h"
 #include "qubesd/storage/volume.h"
 #include "shared/log.h"
 
@@ -468,14 +469,38 @@ domain_storage_ensure(struct domain *domain, domain_storage_done done, void *dat
 
 /* --- verify, start, stop -------------------------------------------------------------------- */
 
+/* What is being imported would be in the way of what the qube writes. */
+static bool
+refuse_imported(const struct domain *domain, struct admin_error *error)
+{
+	const struct claims *claims = storage_claims(qubes_app_storage(domain_app(domain)));
+	const GPtrArray *volumes = domain_volumes(domain);
+
+	for (guint i = 0; i < volumes->len; i++) {
+		const struct volume *volume = volumes->pdata[i];
+
+		if (volume->vid == NULL ||
+		    !claims_importing(claims, volume->pool, volume->vid, g_get_monotonic_time()))
+			continue;
+		admin_error_set(error, "QubesException", "Volume '%s' of '%s' is being imported",
+		    volume->name, domain_name(domain));
+		return true;
+	}
+	return false;
+}
+
 static void
 on_ensured_for_verify(const struct admin_error *error, void *data)
 {
 	struct chain *chain = data;
+	struct admin_error importing = {0};
 	struct batch *batch;
 
 	if (error != NULL) {
 		chain->done(error, chain->data);
+	} else if (refuse_imported(chain->domain, &importing)) {
+		chain->done(&importing, chain->data);
+		admin_error_clear(&importing);
 	} else {
 		follow_sources(chain->domain);
 		batch = batch_new(chain->domain, domain_volumes_copy(chain->domain), chain->data);

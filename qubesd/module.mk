@@ -3,9 +3,9 @@
 libs += qubesd-core
 qubesd-core.src := $(addprefix qubesd/, \
 	admin.c admin_decode.c admin_domain.c admin_error.c admin_feature.c admin_label.c \
-	admin_pool.c admin_power.c admin_property.c admin_server.c boot.c derived.c domain.c \
+	admin_pool.c admin_power.c admin_property.c admin_server.c admin_volume.c boot.c derived.c domain.c \
 	domain_files.c domain_marks.c event.c event_stream.c grammar.c journal.c kernels.c \
-	label.c network.c notes.c permission.c policy_client.c pool.c property.c \
+	label.c network.c notes.c permission.c policy_client.c pool.c pool_decode.c property.c \
 	property_checks.c property_decode.c property_defaults.c property_domain.c property_global.c \
 	qubes_app.c qubes_app_create.c sandbox/tree.c store.c store_decode.c store_encode.c store_file.c system_info.c xml_read.c)
 qubesd-core.pkgs := glib-2.0 gio-2.0 libxml-2.0

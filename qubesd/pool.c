@@ -18,6 +18,13 @@ pool_new(const char *name, const char *driver)
 void
 pool_set(struct pool *pool, const char *key, const char *value)
 {
+	for (guint i = 0; i + 1 < pool->config->len; i += 2) {
+		if (strcmp(pool->config->pdata[i], key) == 0) {
+			g_free(pool->config->pdata[i + 1]);
+			pool->config->pdata[i + 1] = g_strdup(value);
+			return;
+		}
+	}
 	g_ptr_array_add(pool->config, g_strdup(key));
 	g_ptr_array_add(pool->config, g_strdup(value));
 }

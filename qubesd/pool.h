@@ -17,6 +17,7 @@ struct pool {
 };
 
 struct pool *pool_new(const char *name, const char *driver);
+/* Replaces the value of a key that is there. */
 void pool_set(struct pool *pool, const char *key, const char *value);
 const char *pool_get(const struct pool *pool, const char *key); /* borrowed; NULL */
 void pool_free(struct pool *pool);

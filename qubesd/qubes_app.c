@@ -507,6 +507,105 @@ qubes_app_add_pool(struct qubes_app *app, struct pool *pool)
 	g_ptr_array_add(app->pools, pool);
 }
 
+/* The pool is owned by the app while it is in, by the journal's entry while it is out. */
+struct pool_undo {
+	struct qubes_app *app;
+	struct pool *pool;
+	bool out;
+};
+
+static void
+undo_pool(void *data)
+{
+	struct pool_undo *undo = data;
+	guint index;
+
+	if (undo->out)
+		g_ptr_array_add(undo->app->pools, undo->pool);
+	else if (g_ptr_array_find(undo->app->pools, undo->pool, &index))
+		g_ptr_array_steal_index(undo->app->pools, index);
+	undo->out = !undo->out;
+}
+
+static void
+drop_pool(void *data, bool kept)
+{
+	struct pool_undo *undo = data;
+
+	(void)kept;
+	if (undo->out)
+		pool_free(undo->pool);
+	g_free(undo);
+}
+
+static void
+note_pool(struct qubes_app *app, struct pool *pool, bool out)
+{
+	struct pool_undo *undo = g_new0(struct pool_undo, 1);
+
+	*undo = (struct pool_undo){app, pool, out};
+	qubes_app_journal(app, undo_pool, drop_pool, undo);
+}
+
+void
+qubes_app_new_pool(struct qubes_app *app, struct pool *pool)
+{
+	g_ptr_array_add(app->pools, pool);
+	note_pool(app, pool, false);
+	event_fire(app, NULL, "pool-add", "pool", pool->name, NULL);
+}
+
+void
+qubes_app_remove_pool(struct qubes_app *app, const struct pool *pool)
+{
+	guint index;
+
+	if (!g_ptr_array_find(app->pools, pool, &index))
+		return;
+	event_fire(app, NULL, "pool-pre-delete", "pool", pool->name, NULL);
+	note_pool(app, g_ptr_array_steal_index(app->pools, index), true);
+	event_fire(app, NULL, "pool-delete", "pool", pool->name, NULL);
+}
+
+/* A setting of a pool as it was. */
+struct setting_undo {
+	struct pool *pool; /* borrowed from the app: an entry before this one keeps it */
+	char *key, *value; /* owned */
+};
+
+static void
+undo_setting(void *data)
+{
+	struct setting_undo *undo = data;
+
+	pool_set(undo->pool, undo->key, undo->value);
+}
+
+static void
+drop_setting(void *data, bool kept)
+{
+	struct setting_undo *undo = data;
+
+	(void)kept;
+	g_free(undo->key);
+	g_free(undo->value);
+	g_free(undo);
+}
+
+void
+qubes_app_set_pool(
+    struct qubes_app *app, const struct pool *pool, const char *key, const char *value)
+{
+	const char *old = pool_get(pool, key);
+	struct setting_undo *undo = g_new0(struct setting_undo, 1);
+
+	undo->pool = (struct pool *)pool;
+	undo->key = g_strdup(key);
+	undo->value = g_strdup(old != NULL ? old : "0");
+	pool_set((struct pool *)pool, key, value);
+	qubes_app_journal(app, undo_setting, drop_setting, undo);
+}
+
 /* --- taking back ---------------------------------------------------------------------------- */
 
 void

@@ -81,6 +81,11 @@ void qubes_app_remove_label(struct qubes_app *app, const struct label *label);
 const GPtrArray *qubes_app_pools(const struct qubes_app *app); /* struct pool *, oldest first */
 const struct pool *qubes_app_pool(const struct qubes_app *app, const char *name);
 void qubes_app_add_pool(struct qubes_app *app, struct pool *pool); /* becomes the app's */
+/* With journal and events: for the Admin API. The pool becomes the app's, or is freed when it can. */
+void qubes_app_new_pool(struct qubes_app *app, struct pool *pool);
+void qubes_app_remove_pool(struct qubes_app *app, const struct pool *pool);
+void qubes_app_set_pool(
+    struct qubes_app *app, const struct pool *pool, const char *key, const char *value);
 
 /*
  * What a new qube is made of. uuid, qid and dispid are chosen. template may be NULL: the class's

@@ -1,5 +1,6 @@
 #include "qubesd/storage/storage.h"
 
+#include "qubesd/storage/claims.h"
 #include "shared/paths.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ struct lane {
 
 struct storage {
 	GThreadPool *threads;
+	struct claims *claims;
 	GHashTable *lanes; /* key -> struct lane; there is one while a job of it is under way */
 	/* Jobs that a thread has finished and the main loop has not looked at. */
 	GMutex lock;
@@ -245,6 +247,7 @@ storage_new(void)
 
 	storage->threads = g_thread_pool_new(on_thread, storage, STORAGE_THREADS, FALSE, NULL);
 	storage->lanes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, lane_free);
+	storage->claims = claims_new();
 	g_mutex_init(&storage->lock);
 	g_queue_init(&storage->finished);
 	storage->wake = g_source_new(&wake_funcs, sizeof(GSource));
@@ -263,8 +266,15 @@ storage_free(struct storage *storage)
 	g_source_unref(storage->wake);
 	g_queue_clear_full(&storage->finished, (GDestroyNotify)volume_job_free);
 	g_hash_table_unref(storage->lanes);
+	claims_free(storage->claims);
 	g_mutex_clear(&storage->lock);
 	g_free(storage);
+}
+
+struct claims *
+storage_claims(const struct storage *storage)
+{
+	return storage->claims;
 }
 
 void

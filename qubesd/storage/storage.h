@@ -21,6 +21,9 @@ struct storage *storage_new(void);
 /* Waits for the jobs under way; the others never run. No done() is called any more. NULL is fine. */
 void storage_free(struct storage *storage);
 
+/* What callers have begun. Borrowed. */
+struct claims *storage_claims(const struct storage *storage);
+
 enum volume_operation {
 	VOLUME_CREATE,
 	VOLUME_REMOVE,

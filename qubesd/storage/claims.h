@@ -1,0 +1,37 @@
+/*
+ * claims - what callers of the Admin API have begun with volumes and not yet ended: imports, and
+ * copies for which they hold a token. Gone with the daemon.
+ */
+#ifndef QUBESD_STORAGE_CLAIMS_H
+#define QUBESD_STORAGE_CLAIMS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CLAIMS_IMPORT_S ((gint64)24 * 3600) /* an import that has not ended by then is forgotten */
+#define CLAIMS_TOKEN_S ((gint64)600)          /* and so is a token */
+#define CLAIMS_TOKENS_EACH 64       /* of one caller; the oldest goes first */
+#define CLAIMS_TOKEN_LEN 32         /* letters and digits */
+
+struct claims;
+struct claims *claims_new(void);
+void claims_free(struct claims *claims); /* NULL is fine */
+
+/* One import at a time for each volume. False: there is one. now_us is monotonic. */
+bool claims_begin_import(
+    struct claims *claims, const char *pool, const char *vid, uint64_t size, gint64 now_us);
+bool claims_importing(
+    const struct claims *claims, const char *pool, const char *vid, gint64 now_us);
+/* False: there was none. */
+bool claims_end_import(
+    struct claims *claims, const char *pool, const char *vid, gint64 now_us, uint64_t *ret_size);
+
+/* A new token of the caller for a volume of a qube, both by UUID; borrowed until it is taken. */
+const char *claims_new_token(
+    struct claims *claims, const char *caller, const char *qube, const char *volume, gint64 now_us);
+/* Uses the token up. False: there is none such of that caller. Strings for g_free(). */
+bool claims_take_token(struct claims *claims, const char *caller, const char *token, gint64 now_us,
+    char **ret_qube, char **ret_volume);
+
+#endif
