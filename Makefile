@@ -206,6 +206,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/qvm
 	for method in $$($(BUILD)/bin/qubesd --print-methods); do \
 		ln -sfn /run/qubesd.sock $(DESTDIR)/etc/qubes-rpc/$$method || exit 1; done
+	for service in admin.vm.volume.Import admin.vm.volume.ImportWithSize; do \
+		ln -sfn $(PREFIX)/bin/qubes-volume-import $(DESTDIR)/etc/qubes-rpc/$$service || exit 1; done
 	for service in policy.Ask policy.Notify; do \
 		ln -sfn /run/qubes/policy-agent.sock $(DESTDIR)/etc/qubes-rpc/$$service || exit 1; done
 	for page in $(pages); do \

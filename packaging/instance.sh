@@ -146,6 +146,9 @@ instance_service_links() {
 	for method in qubes.FeaturesRequest qubes.NotifyTools qubes.NotifyUpdates; do
 		ln -sfn "$QUBES_RUNTIME_DIR/qubesd.misc.sock" "$QUBES_RPC_DIR/$method"
 	done
+	for method in admin.vm.volume.Import admin.vm.volume.ImportWithSize; do
+		ln -sfn "$build/bin/qubes-volume-import" "$QUBES_RPC_DIR/$method"
+	done
 	for method in policy.Ask policy.Notify; do
 		ln -sfn "$QUBES_RUNTIME_DIR/policy-agent.sock" "$QUBES_RPC_DIR/$method"
 	done

@@ -9,4 +9,4 @@ _qvm_complete() {
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 complete -F _qvm_complete qvm-check qvm-create qvm-features qvm-kill qvm-ls qvm-pause qvm-prefs \
-	qvm-remove qvm-run qvm-service qvm-shutdown qvm-start qvm-tags qvm-unpause qubes-prefs
+	qvm-remove qvm-run qvm-service qvm-shutdown qvm-start qvm-tags qvm-unpause qvm-volume qvm-pool qubes-prefs

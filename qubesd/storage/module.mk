@@ -4,3 +4,5 @@ storage-src := $(addprefix qubesd/,domain_storage.c domain_volumes.c) $(addprefi
 qubesd-core.src += $(storage-src)
 fuzz_admin_request.src += $(storage-src)
 fuzz_store.src += $(storage-src)
+
+integration += volumes

@@ -1,18 +1,23 @@
 /*
  * qvm-create - makes a qube.
  *
- * Exit status: 1 nothing was made; 2 wrong usage, or made but a property could not be set.
+ * Exit status: 1 nothing was made; 2 wrong usage, or made but a property could not be set; 3 made but
+ * its root image could not be imported.
  */
 #include "qubesd/tools/clone.h"
+#include "qubesd/tools/import.h"
 #include "qubesd/tools/properties.h"
 #include "qubesd/tools/tool.h"
 #include "qubesd/tools/vmnames.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 struct create_options {
 	const char *klass, *label, *template, *pool;
+	const char *copied_root, *moved_root; /* files */
 	GPtrArray *properties, *volume_pools;
 	int standalone, disp, help_classes, dry_run;
 };
@@ -30,6 +35,10 @@ static const struct option create_options[] = {
 	"pool for all its volumes"},
     {'p', "pool", OPTION_TEXTS, offsetof(struct create_options, volume_pools), 0, "VOLUME=POOL",
 	"pool for one volume; repeatable"},
+    {'r', "root-copy-from", OPTION_TEXT, offsetof(struct create_options, copied_root), 0, "FILE",
+	"begin with a copy of this root image"},
+    {'R', "root-move-from", OPTION_TEXT, offsetof(struct create_options, moved_root), 0, "FILE",
+	"the same, and remove the file afterwards"},
     {0, "standalone", OPTION_FLAG, offsetof(struct create_options, standalone), 1, NULL,
 	"the same as --class StandaloneVM"},
     {0, "disp", OPTION_FLAG, offsetof(struct create_options, disp), 1, NULL,
@@ -46,6 +55,7 @@ struct plan {
 	const char *name, *klass, *label; /* borrowed */
 	const char *template;             /* borrowed; NULL: the default, or none */
 	bool copies_template;             /* it starts as a copy and has no template */
+	int root_fd;                      /* its root image, -1: none */
 };
 
 static gint
@@ -126,6 +136,50 @@ all_have_values(const GPtrArray *texts)
 	return true;
 }
 
+#define ROOT_FAILED 3
+
+/* A regular file, opened before anything is made. */
+static int
+open_root(struct tool_run *run, const struct create_options *options, const struct plan *plan,
+    int *ret_fd)
+{
+	const char *path =
+	    options->copied_root != NULL ? options->copied_root : options->moved_root;
+
+	if (path == NULL)
+		return 0;
+	if (options->copied_root != NULL && options->moved_root != NULL)
+		return tool_usage_error(run, "-r and -R do not go together");
+	if (strcmp(plan->klass, "TemplateVM") != 0 && strcmp(plan->klass, "StandaloneVM") != 0)
+		return tool_usage_error(run, "%s has no root image of its own", plan->klass);
+	if (plan->copies_template)
+		return tool_usage_error(run, "either --template or a root image");
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return tool_usage_error(run, "%s: %s", path, strerror(errno));
+	if (import_file_size(*ret_fd) == 0)
+		return tool_usage_error(run, "%s: not a file with anything in it", path);
+	return 0;
+}
+
+static int
+import_root(struct tool_run *run, const struct create_options *options, const struct plan *plan)
+{
+	struct import import = {.vm = plan->name,
+	    .volume = "root",
+	    .fd = plan->root_fd,
+	    .size = import_file_size(plan->root_fd)};
+	g_autofree char *error = import_run(run, &import);
+
+	if (error != NULL) {
+		tool_say("app: Error importing root volume (but VM created): %s", error);
+		return ROOT_FAILED;
+	}
+	if (options->moved_root != NULL && unlink(options->moved_root) < 0)
+		tool_say("app: %s stays: %s", options->moved_root, strerror(errno));
+	return 0;
+}
+
 static int
 make_plan(struct tool_run *run, const struct create_options *options, struct plan *ret)
 {
@@ -158,6 +212,8 @@ make_plan(struct tool_run *run, const struct create_options *options, struct pla
 	status = check_listed(run, "admin.label.List", ret->label, "label");
 	if (status == 0)
 		status = check_listed(run, "admin.vmclass.List", ret->klass, "class");
+	if (status == 0)
+		status = open_root(run, options, ret, &ret->root_fd);
 	return status;
 }
 
@@ -241,8 +297,8 @@ static int
 create_main(struct tool_run *run, void *data)
 {
 	const struct create_options *options = data;
-	struct plan plan = {0};
-	int status;
+	struct plan plan = {.root_fd = -1};
+	int status, root_status = 0;
 
 	if (options->help_classes)
 		return help_classes(run);
@@ -254,12 +310,15 @@ create_main(struct tool_run *run, void *data)
 		status = copy_template(run, &plan);
 	if (status != 0)
 		return status;
-	return set_properties(run, plan.name, options->properties);
+	status = set_properties(run, plan.name, options->properties);
+	if (plan.root_fd >= 0)
+		root_status = import_root(run, options, &plan);
+	return root_status != 0 ? root_status : status;
 }
 
 const struct tool tool_create = {
     "qvm-create",
-    "-l LABEL NAME\n--disp NAME\n--help-classes",
+    "-l LABEL NAME\n-C TemplateVM -l LABEL -r FILE NAME\n--disp NAME\n--help-classes",
     "Makes a qube.",
     create_options,
     sizeof(struct create_options),

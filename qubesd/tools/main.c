@@ -33,6 +33,7 @@ static const struct tool *const tools[] = {
     &tool_kill,
     &tool_ls,
     &tool_pause,
+    &tool_pool,
     &tool_prefs,
     &tool_qubes_prefs,
     &tool_remove,
@@ -42,6 +43,7 @@ static const struct tool *const tools[] = {
     &tool_start,
     &tool_tags,
     &tool_unpause,
+    &tool_volume,
 };
 
 /* By its whole name, or without "qvm-". */

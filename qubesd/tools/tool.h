@@ -38,7 +38,7 @@ struct tool_run {
 
 extern const struct tool tool_check, tool_create, tool_features, tool_kill, tool_ls, tool_pause,
     tool_prefs, tool_qubes_prefs, tool_remove, tool_run_, tool_service, tool_shutdown, tool_start,
-    tool_tags, tool_unpause;
+    tool_tags, tool_unpause, tool_pool, tool_volume;
 
 /* The n-th word, or NULL. */
 const char *tool_word(const struct tool_run *run, guint n);
