@@ -10,3 +10,10 @@ hostile.src := tests/integration/hostile.c
 # The attacker's own program is not what is examined, and its limits are to be the qube's.
 hostile.cflags := -fno-sanitize=all
 integration += hostile_qube
+
+# What runs inside the machine of make check-xen.
+testtools += xen_vchan xen_scribbler
+xen_vchan.src := tests/integration/xen_vchan.c
+xen_vchan.libs := vchan shared
+xen_scribbler.src := tests/integration/xen_scribbler.c
+xen_scribbler.pkgs := xenvchan xenevtchn xenstore
