@@ -32,23 +32,59 @@ buffer_pool_rows(const struct buffer_pool *pool, unsigned width, unsigned height
 	return (unsigned)MIN(height, bytes / ((uint64_t)width * BYTES_PER_PIXEL));
 }
 
-struct buffer *
-buffer_new(struct buffer_pool *pool, unsigned width, unsigned height, unsigned depth)
+/* Pages for that many rows, and the right of the reader to see them. */
+static int
+take_pages(struct buffer_pool *pool, struct buffer *buffer, unsigned rows)
 {
-	struct buffer *buffer;
-	struct page_run run;
+	int r = region_alloc_take(pool->alloc, pages_for(buffer->width, rows), &buffer->run);
 
-	if (region_alloc_take(pool->alloc, pages_for(width, height), &run) < 0)
-		return NULL;
-	buffer = g_new0(struct buffer, 1);
-	buffer->run = run;
+	if (r < 0)
+		return r;
+	r = region_share_new(
+	    pool->region, buffer->reader, buffer->run.first, buffer->run.count, &buffer->share);
+	if (r < 0)
+		region_alloc_give_back(pool->alloc, buffer->run);
+	else
+		buffer->height = rows;
+	return r;
+}
+
+struct buffer *
+buffer_new(struct buffer_pool *pool, uint32_t reader, unsigned width, unsigned height,
+    unsigned least, unsigned depth)
+{
+	struct buffer *buffer = g_new0(struct buffer, 1);
+	unsigned rows = height;
+
+	buffer->reader = reader;
 	buffer->width = width;
-	buffer->height = height;
+	least = MAX(least, 1);
+	while (rows >= least && take_pages(pool, buffer, rows) < 0)
+		rows = rows > least ? MAX(rows / 2, least) : 0;
+	if (buffer->height == 0) {
+		g_free(buffer);
+		return NULL;
+	}
 	buffer->pixmap = xcb_generate_id(pool->display->xcb);
 	xcb_shm_create_pixmap(pool->display->xcb, (xcb_pixmap_t)buffer->pixmap,
-	    (xcb_drawable_t)pool->display->root, (uint16_t)width, (uint16_t)height, (uint8_t)depth,
-	    pool->segment, (uint32_t)run.first * REGION_PAGE_BYTES);
+	    (xcb_drawable_t)pool->display->root, (uint16_t)width, (uint16_t)buffer->height,
+	    (uint8_t)depth, pool->segment, (uint32_t)buffer->run.first * REGION_PAGE_BYTES);
 	return buffer;
+}
+
+void
+buffer_publish(struct buffer *buffer, unsigned x, unsigned y, unsigned width, unsigned height)
+{
+	uint64_t stride = (uint64_t)buffer->width * BYTES_PER_PIXEL;
+	uint64_t from = y * stride + (uint64_t)x * BYTES_PER_PIXEL;
+
+	if (width == buffer->width) {
+		region_share_publish(buffer->share, from, height * stride);
+		return;
+	}
+	for (unsigned row = 0; row < height; row++)
+		region_share_publish(
+		    buffer->share, from + row * stride, (size_t)width * BYTES_PER_PIXEL);
 }
 
 void
@@ -57,6 +93,7 @@ buffer_free(struct buffer_pool *pool, struct buffer *buffer)
 	if (buffer == NULL)
 		return;
 	XFreePixmap(pool->display->x, buffer->pixmap);
+	region_share_free(buffer->share);
 	(void)fallocate(region_fd(pool->region), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 	    (off_t)buffer->run.first * REGION_PAGE_BYTES,
 	    (off_t)buffer->run.count * REGION_PAGE_BYTES);

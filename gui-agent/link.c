@@ -383,6 +383,12 @@ link_is_connected(const struct link *link)
 	return link->state == LINK_CONNECTED;
 }
 
+int64_t
+link_gui_domain(const struct link *link)
+{
+	return link->gui_domain;
+}
+
 uint32_t
 link_version(const struct link *link)
 {

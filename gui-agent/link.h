@@ -49,6 +49,7 @@ void link_free(struct link *link); /* NULL is fine */
 void link_set_gui_domain(struct link *link, int64_t gui_domain);
 
 bool link_is_connected(const struct link *link);
+int64_t link_gui_domain(const struct link *link);
 uint32_t link_version(const struct link *link); /* negotiated; meaningless unless connected */
 bool link_is_congested(const struct link *link);
 void link_set_reading(struct link *link, bool on);

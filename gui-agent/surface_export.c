@@ -9,6 +9,7 @@
 #include <xcb/xfixes.h>
 
 #define CAPTURE_INTERVAL_US 8000
+#define RETRY_INTERVAL_S 1 /* for want of pages that somebody else gives back */
 #define MAX_UNACKNOWLEDGED 2
 #define MAX_RECTANGLES 16 /* of one capture; more become the box around them */
 #define BITS_PER_PIXEL 32
@@ -55,6 +56,7 @@ struct surface_export {
 	GQueue starved;                /* struct surface *: for want of pages */
 	GQueue captures;               /* owned; struct capture *, oldest first */
 	guint timer;                   /* 0: none */
+	guint retry_timer;             /* 0: none; while somebody is starved */
 };
 
 /* --- buffers ------------------------------------------------------------------------------- */
@@ -70,11 +72,18 @@ give_back(struct surface_export *export, struct buffer *buffer)
 	feed_the_starved(export);
 }
 
+/* Who will look at pictures; meaningless unless the daemon is there. */
+static uint32_t
+reader_of(const struct surface_export *export)
+{
+	return (uint32_t)link_gui_domain(export->link);
+}
+
 static bool
 buffer_fits(const struct buffer *buffer, const struct surface *surface)
 {
 	return buffer != NULL && buffer->width == surface->width &&
-	       buffer->height == surface->height;
+	       buffer->height == surface->height && buffer->reader == reader_of(surface->export);
 }
 
 static void
@@ -141,6 +150,27 @@ feed_the_starved(struct surface_export *export)
 		mark_dirty(surface);
 		start_in(export, 0);
 	}
+}
+
+static gboolean
+on_retry_timer(gpointer data)
+{
+	struct surface_export *export = data;
+
+	export->retry_timer = 0;
+	feed_the_starved(export);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+starve(struct surface *surface)
+{
+	struct surface_export *export = surface->export;
+
+	list_add(&export->starved, &surface->starved_link, surface);
+	if (export->retry_timer == 0)
+		export->retry_timer =
+		    g_timeout_add_seconds(RETRY_INTERVAL_S, on_retry_timer, export);
 }
 
 /* --- capture ------------------------------------------------------------------------------- */
@@ -220,20 +250,24 @@ wants_buffer(const struct surface *surface)
 	return !buffer_fits(surface->front, surface) && !is_starved(surface);
 }
 
-/* NULL when the region is full and what the window has is as good. */
+/* NULL when pages are short and what the window has is as good. */
 static struct buffer *
 better_buffer(struct surface *surface)
 {
 	struct surface_export *export = surface->export;
 	const struct buffer *front = surface->front;
 	unsigned rows = buffer_pool_rows(export->pool, surface->width, surface->height);
+	unsigned least = 0;
+	struct buffer *buffer;
 
-	if (rows < surface->height)
-		list_add(&export->starved, &surface->starved_link, surface);
-	if (front != NULL && front->width == surface->width && front->height >= rows &&
+	if (front != NULL && front->width == surface->width && front->reader == reader_of(export) &&
 	    front->height < surface->height)
-		return NULL;
-	return buffer_new(export->pool, surface->width, rows, surface->depth);
+		least = front->height + 1;
+	buffer = buffer_new(
+	    export->pool, reader_of(export), surface->width, rows, least, surface->depth);
+	if (buffer == NULL || buffer->height < surface->height)
+		starve(surface);
+	return buffer;
 }
 
 static void
@@ -316,53 +350,76 @@ surface_export_start(struct surface_export *export)
 static void
 send_dump(struct surface *surface)
 {
-	const struct page_run run = surface->front->run;
+	const struct region_share *share = surface->front->share;
 	struct gui_wire_window_dump dump = {
 	    .type = GUI_DUMP_GRANT_REFS,
 	    .width = surface->front->width,
 	    .height = surface->front->height,
 	    .bpp = BITS_PER_PIXEL,
 	};
-	g_autofree uint32_t *pages = g_new(uint32_t, run.count);
 
-	for (uint32_t i = 0; i < run.count; i++)
-		pages[i] = run.first + i;
 	surface->sent++;
 	surface->announced = true;
 	link_send_parts(surface->export->link, GUI_WINDOW_DUMP, (uint32_t)surface->window, &dump,
-	    sizeof(dump), pages, run.count * sizeof(*pages));
+	    sizeof(dump), region_share_refs(share), region_share_count(share) * sizeof(uint32_t));
 	if (link_version(surface->export->link) < GUI_VERSION(1, 7))
 		surface_acknowledged(surface); /* that daemon never does */
 }
 
-/* The part of a rectangle that lies in the picture, if any. */
-static void
-send_damage(struct surface *surface, int x, int y, int width, int height)
-{
-	int right = MIN(x + width, (int)surface->front->width);
-	int bottom = MIN(y + height, (int)surface->front->height);
-	struct gui_wire_shmimage image = {.x = MAX(x, 0), .y = MAX(y, 0)};
+/* What has changed, cut to the picture. */
+struct parts {
+	size_t count;
+	struct gui_wire_shmimage parts[MAX_RECTANGLES];
+};
 
-	if (right <= image.x || bottom <= image.y)
+static void
+add_part(struct parts *parts, const struct buffer *buffer, int x, int y, int width, int height)
+{
+	int right = MIN(x + width, (int)buffer->width);
+	int bottom = MIN(y + height, (int)buffer->height);
+	struct gui_wire_shmimage part = {.x = MAX(x, 0), .y = MAX(y, 0)};
+
+	if (right <= part.x || bottom <= part.y)
 		return;
-	image.width = (uint32_t)(right - image.x);
-	image.height = (uint32_t)(bottom - image.y);
-	link_send(
-	    surface->export->link, GUI_SHMIMAGE, (uint32_t)surface->window, &image, sizeof(image));
+	part.width = (uint32_t)(right - part.x);
+	part.height = (uint32_t)(bottom - part.y);
+	parts->parts[parts->count++] = part;
 }
 
 static void
-send_parts(struct surface *surface, const xcb_xfixes_fetch_region_reply_t *reply)
+find_parts(const struct buffer *buffer, const struct capture *capture, struct parts *ret)
 {
-	const xcb_rectangle_t *parts = xcb_xfixes_fetch_region_rectangles(reply);
-	int count = xcb_xfixes_fetch_region_rectangles_length(reply);
+	const xcb_rectangle_t *rectangles = xcb_xfixes_fetch_region_rectangles(capture->reply);
+	int count = xcb_xfixes_fetch_region_rectangles_length(capture->reply);
 
+	ret->count = 0;
+	if (capture->whole) {
+		add_part(ret, buffer, 0, 0, (int)buffer->width, (int)buffer->height);
+		return;
+	}
 	if (count > MAX_RECTANGLES) {
-		parts = &reply->extents;
+		rectangles = &capture->reply->extents;
 		count = 1;
 	}
 	for (int i = 0; i < count; i++)
-		send_damage(surface, parts[i].x, parts[i].y, parts[i].width, parts[i].height);
+		add_part(ret, buffer, rectangles[i].x, rectangles[i].y, rectangles[i].width,
+		    rectangles[i].height);
+}
+
+static void
+publish_parts(struct buffer *buffer, const struct parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++)
+		buffer_publish(buffer, (unsigned)parts->parts[i].x, (unsigned)parts->parts[i].y,
+		    parts->parts[i].width, parts->parts[i].height);
+}
+
+static void
+send_parts(struct surface *surface, const struct parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++)
+		link_send(surface->export->link, GUI_SHMIMAGE, (uint32_t)surface->window,
+		    &parts->parts[i], sizeof(parts->parts[i]));
 }
 
 static void
@@ -379,13 +436,14 @@ adopt_fresh(struct surface *surface, struct capture *capture)
 static void
 use_result(struct surface *surface, struct capture *capture)
 {
+	struct parts parts;
+
 	adopt_fresh(surface, capture);
+	find_parts(surface->front, capture, &parts);
+	publish_parts(surface->front, &parts);
 	if (!surface->announced)
 		send_dump(surface);
-	if (capture->whole)
-		send_damage(surface, 0, 0, (int)surface->width, (int)surface->height);
-	else
-		send_parts(surface, capture->reply);
+	send_parts(surface, &parts);
 }
 
 bool
@@ -549,8 +607,8 @@ surface_export_free(struct surface_export *export)
 
 	if (export == NULL)
 		return;
-	if (export->timer != 0)
-		g_source_remove(export->timer);
+	g_clear_handle_id(&export->timer, g_source_remove);
+	g_clear_handle_id(&export->retry_timer, g_source_remove);
 	while ((capture = g_queue_pop_head(&export->captures)) != NULL)
 		capture_free(export, capture);
 	if (export->gc24 != NULL)

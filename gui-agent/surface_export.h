@@ -10,8 +10,8 @@
  *         or the window's end; when the daemon has gone, all that it might still have looked at.
  * Limits: a picture is no larger than the protocol allows; one capture and two unacknowledged
  *         dumps a window at a time; a window is captured at most every 8 ms, the first damage
- *         after a pause at once. A full region: a dump of fewer rows or none, made good when
- *         pages come back.
+ *         after a pause at once. A full region, or on Xen no more pages to grant: a dump of fewer
+ *         rows or none, made good when pages come back; tried again each second, too.
  * Source: docs/gui-agent.md, "Pixels".
  */
 #ifndef GUI_AGENT_SURFACE_EXPORT_H

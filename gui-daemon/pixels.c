@@ -45,7 +45,7 @@ attach_region(struct pixels *pixels)
 {
 	int fd;
 
-	if (pixels->region == NULL || !pixels->display->can_share)
+	if (pixels->region == NULL || region_fd(pixels->region) < 0 || !pixels->display->can_share)
 		return;
 	fd = fcntl(region_fd(pixels->region), F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)

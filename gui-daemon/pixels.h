@@ -2,9 +2,9 @@
  * pixels - the way of guest pixels from the region of a qube into our windows.
  *
  * The good way: the region, read-only, is attached to the X server once, and the server copies a
- * damaged rectangle straight out of it. When the display takes no descriptors, or the pages of a
- * surface are no run, the rectangle is read into a buffer of our own first and put from there.
- * Guest memory is never mapped here, and no decision is ever made by what it holds.
+ * damaged rectangle straight out of it. When the display takes no descriptors, when the pages of a
+ * surface are no run, and on Xen, the rectangle is read into a buffer of our own first and put from
+ * there. Guest memory is never looked at here, and no decision is ever made by what it holds.
  *
  * Puts are asynchronous. A pass is what is put between two fences of the display; the buffer for
  * the second way serves one pass, so a pass has a limit and the rest of the damage waits.

@@ -1,10 +1,11 @@
 /*
- * surface - where the pixels of one guest window lie in the memory region of its qube.
+ * surface - where the pixels of one guest window lie in the memory region of its qube, or on Xen
+ *           in the pages that it granted.
  *
  * Shape:  height rows of stride bytes, top row first; a row is width little-endian 0xXXRRGGBB.
  * Units:  width and height in pixels; stride in bytes, always 4 * width; a page is 4096 bytes.
- * Trust:  the guest rewrites the pixels whenever it likes. We never map them: the X server
- *         copies them out of the region. Never decide by them.
+ * Trust:  the guest rewrites the pixels whenever it likes. The X server copies them out of the
+ *         region, or region_dump_read() once into memory of ours. Never decide by them.
  * Source: docs/gui-protocol.md, "WINDOW_DUMP".
  */
 #ifndef GUI_DAEMON_SURFACE_H
@@ -16,9 +17,8 @@
 struct surface;
 
 /*
- * Finds a checked dump in the region. *ret is the caller's, to be freed before region. When the
- * pages are one run, only its place is kept, else a copy of the references.
- * Returns 0; -ERANGE when a page lies outside the region; *ret is untouched then.
+ * Finds a checked dump in the region. *ret is the caller's, to be freed before region. Returns 0 or
+ * an error of region_dump_new(); *ret is untouched then.
  */
 int surface_new(struct region *region, const struct gui_window_dump *dump, struct surface **ret);
 void surface_free(struct surface *surface); /* NULL is fine */
@@ -27,7 +27,7 @@ uint32_t surface_width(const struct surface *surface);
 uint32_t surface_height(const struct surface *surface);
 size_t surface_pages(const struct surface *surface);
 
-/* True when the pages are one run; *ret_offset is where in the region it begins, in bytes. */
+/* True when the pages are one run of the region's file; *ret_offset is where in the region it begins, in bytes. */
 bool surface_run(const struct surface *surface, uint64_t *ret_offset);
 
 /*

@@ -1,22 +1,31 @@
 #include "shared/region.h"
 
+#include "shared/region_xen.h"
 #include "shared/vchan/broker_exchange.h"
 #include "shared/vchan/broker_wire.h"
 #include "shared/vchan/spec.h"
+#include "shared/vchan/xen_module.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define REFERENCE_BYTES sizeof(uint32_t)
 
+#define OWN_BYTES_ON_XEN (512u << 20) /* sparse: what is drawn takes memory */
+
 struct region {
-	int fd; /* owned */
+	int fd; /* owned; -1: none */
 	uint64_t size_bytes;
+	const struct region_xen_calls *xen; /* NULL: pages are shared by the file itself */
+	struct region_xen *reader;          /* owned; of another domain's grants */
+	struct region_xen_owner *owner;     /* owned; of our own */
+	const uint8_t *drawn;               /* owned mapping of fd, beside owner */
 };
 
 /* --- where it comes from -------------------------------------------------------------------- */
@@ -74,6 +83,63 @@ open_by_kind(const struct vchan_spec *spec, bool own, uint32_t domain, int *ret_
 }
 
 static int
+find_xen_calls(struct region *region)
+{
+	gpointer symbol;
+	int r = xen_module_symbol(REGION_XEN_SYMBOL, &symbol);
+
+	if (r == 0)
+		region->xen = symbol;
+	return r;
+}
+
+/* The pages of another domain, as it grants them. */
+static int
+open_grants(struct region *region, uint32_t domain)
+{
+	int r = find_xen_calls(region);
+
+	return r < 0 ? r : region->xen->open(domain, &region->reader);
+}
+
+/* A file for the X server to draw into, read here for copying into granted pages. */
+static int
+open_own_on_xen(struct region *region)
+{
+	void *drawn;
+	int r = find_xen_calls(region);
+
+	if (r == 0)
+		r = region->xen->open_own(&region->owner);
+	if (r < 0)
+		return r;
+	region->fd = memfd_create("pictures", MFD_CLOEXEC);
+	if (region->fd < 0 || ftruncate(region->fd, OWN_BYTES_ON_XEN) < 0)
+		return -errno;
+	drawn = mmap(NULL, OWN_BYTES_ON_XEN, PROT_READ, MAP_SHARED, region->fd, 0);
+	if (drawn == MAP_FAILED)
+		return -errno;
+	region->drawn = drawn;
+	region->size_bytes = OWN_BYTES_ON_XEN;
+	return 0;
+}
+
+static int
+open_on_xen(bool own, uint32_t domain, struct region **ret)
+{
+	struct region *region = g_new0(struct region, 1);
+	int r;
+
+	region->fd = -1;
+	r = own ? open_own_on_xen(region) : open_grants(region, domain);
+	if (r < 0)
+		region_free(region);
+	else
+		*ret = region;
+	return r;
+}
+
+static int
 open_region(const char *text, bool own, uint32_t domain, struct region **ret)
 {
 	struct vchan_spec spec;
@@ -82,6 +148,10 @@ open_region(const char *text, bool own, uint32_t domain, struct region **ret)
 	r = vchan_spec_parse(text, domain, &spec);
 	if (r < 0)
 		return r;
+	if (spec.kind == VCHAN_KIND_XEN) {
+		vchan_spec_clear(&spec);
+		return open_on_xen(own, domain, ret);
+	}
 	r = open_by_kind(&spec, own, domain, &fd);
 	vchan_spec_clear(&spec);
 	if (r < 0)
@@ -128,7 +198,14 @@ region_free(struct region *region)
 {
 	if (region == NULL)
 		return;
-	close(region->fd);
+	if (region->reader != NULL)
+		region->xen->close(region->reader);
+	if (region->owner != NULL)
+		region->xen->close_own(region->owner);
+	if (region->drawn != NULL)
+		munmap((void *)region->drawn, region->size_bytes);
+	if (region->fd >= 0)
+		close(region->fd);
 	g_free(region);
 }
 
@@ -235,4 +312,160 @@ region_read_pages(const struct region *region, struct untrusted_bytes untrusted_
 		len -= part;
 	}
 	return 0;
+}
+
+/* --- dumps ---------------------------------------------------------------------------------- */
+
+struct region_dump {
+	const struct region *region; /* borrowed */
+	size_t count;
+	bool is_run;
+	uint64_t offset_bytes;                 /* in the file, when a run */
+	struct untrusted_bytes untrusted_refs; /* else, in a file: owned, checked once */
+	struct region_xen_dump *mapped;        /* owned; on Xen */
+};
+
+static int
+find_in_file(struct region_dump *dump, struct untrusted_bytes untrusted_refs)
+{
+	int r = region_find_run(dump->region, untrusted_refs, dump->count, &dump->offset_bytes);
+
+	dump->is_run = r == 0;
+	if (r == -ENOTSUP) {
+		dump->untrusted_refs = untrusted_bytes_dup(untrusted_refs);
+		return 0;
+	}
+	return r;
+}
+
+static int
+map_grants(struct region_dump *dump, struct untrusted_bytes untrusted_refs)
+{
+	const struct region *region = dump->region;
+
+	if (!is_reference_list(untrusted_refs, dump->count))
+		return -EPROTO;
+	return region->xen->map(region->reader, untrusted_refs, dump->count, &dump->mapped);
+}
+
+int
+region_dump_new(struct region *region, struct untrusted_bytes untrusted_refs, size_t count,
+    struct region_dump **ret)
+{
+	struct region_dump *dump = g_new0(struct region_dump, 1);
+	int r;
+
+	dump->region = region;
+	dump->count = count;
+	r = region->reader != NULL ? map_grants(dump, untrusted_refs)
+				   : find_in_file(dump, untrusted_refs);
+	if (r < 0) {
+		g_free(dump);
+		return r;
+	}
+	*ret = dump;
+	return 0;
+}
+
+void
+region_dump_free(struct region_dump *dump)
+{
+	if (dump == NULL)
+		return;
+	if (dump->mapped != NULL)
+		dump->region->xen->unmap(dump->mapped);
+	untrusted_bytes_free(dump->untrusted_refs);
+	g_free(dump);
+}
+
+bool
+region_dump_run(const struct region_dump *dump, uint64_t *ret_offset)
+{
+	if (dump->is_run)
+		*ret_offset = dump->offset_bytes;
+	return dump->is_run;
+}
+
+int
+region_dump_read(const struct region_dump *dump, uint64_t from, void *buffer, size_t len)
+{
+	const struct region *region = dump->region;
+	uint64_t total = (uint64_t)dump->count * REGION_PAGE_BYTES;
+
+	if (from > total || len > total - from)
+		return -ERANGE;
+	if (dump->is_run)
+		return read_exactly(region->fd, buffer, len, dump->offset_bytes + from);
+	if (dump->mapped == NULL)
+		return region_read_pages(
+		    region, dump->untrusted_refs, dump->count, from, buffer, len);
+	region->xen->read(dump->mapped, from, buffer, len);
+	return 0;
+}
+
+/* --- shares --------------------------------------------------------------------------------- */
+
+struct region_share {
+	const struct region *region; /* borrowed */
+	uint32_t first, count;
+	uint32_t *refs;                   /* owned */
+	struct region_xen_shared *shared; /* owned; NULL: the pages themselves are seen */
+};
+
+int
+region_share_new(struct region *region, uint32_t reader, uint32_t first, uint32_t count,
+    struct region_share **ret)
+{
+	struct region_share *share = g_new0(struct region_share, 1);
+	int r = 0;
+
+	share->region = region;
+	share->first = first;
+	share->count = count;
+	share->refs = g_new0(uint32_t, count);
+	if (region->owner != NULL)
+		r = region->xen->share(region->owner, reader, count, share->refs, &share->shared);
+	else
+		for (uint32_t i = 0; i < count; i++)
+			share->refs[i] = first + i;
+	if (r < 0) {
+		region_share_free(share);
+		return r;
+	}
+	*ret = share;
+	return 0;
+}
+
+void
+region_share_free(struct region_share *share)
+{
+	if (share == NULL)
+		return;
+	if (share->shared != NULL)
+		share->region->xen->unshare(share->shared);
+	g_free(share->refs);
+	g_free(share);
+}
+
+const uint32_t *
+region_share_refs(const struct region_share *share)
+{
+	return share->refs;
+}
+
+size_t
+region_share_count(const struct region_share *share)
+{
+	return share->count;
+}
+
+void
+region_share_publish(struct region_share *share, uint64_t from, size_t len)
+{
+	const struct region *region = share->region;
+
+	if (share->shared == NULL)
+		return;
+	region->xen->write(share->shared, from,
+	    region->drawn + (uint64_t)share->first * REGION_PAGE_BYTES + from, len);
 }

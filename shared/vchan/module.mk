@@ -1,6 +1,6 @@
 libs += vchan
 vchan.src := shared/region.c $(addprefix shared/vchan/,broker_control.c broker_exchange.c retry.c ring.c \
-	spec.c stream.c vchan.c vchan_broker.c vchan_socket.c vchan_source.c)
+	spec.c stream.c vchan.c vchan_broker.c vchan_socket.c vchan_source.c xen_module.c)
 vchan.pkgs := glib-2.0 gmodule-2.0
 
 broker_src := $(addprefix shared/vchan/,broker.c broker_client.c broker_decode.c broker_guest.c broker_machine.c \
@@ -13,8 +13,10 @@ vchan-broker.pkgs := glib-2.0
 guest_files += $(BUILD)/bin/vchan-broker=bin/vchan-broker
 
 modules += vchan-xen
-vchan-xen.src := shared/vchan/ring.c shared/vchan/vchan_xen.c
-vchan-xen.pkgs := glib-2.0 xenstore xenvchan
+vchan-xen.src := shared/region_xen.c shared/vchan/ring.c shared/vchan/vchan_xen.c
+vchan-xen.pkgs := glib-2.0 xengnttab xenstore xenvchan
+# A qube has it where its programs look: ../lib beside them.
+guest_files += $(BUILD)/lib/vchan-xen.so=lib/vchan-xen.so
 
 tests += test_vchan test_broker test_broker_hostile test_broker_machine test_broker_decode test_region
 test_vchan.src := tests/unit/test_vchan.c

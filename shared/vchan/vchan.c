@@ -1,10 +1,9 @@
 #include "shared/vchan/vchan.h"
 
-#include "shared/paths.h"
 #include "shared/vchan/transport.h"
+#include "shared/vchan/xen_module.h"
 
 #include <errno.h>
-#include <gmodule.h>
 #include <poll.h>
 
 /* The calls live in a module, because the library behind them is tied to one version of Xen. */
@@ -12,18 +11,10 @@ static int
 open_in_xen_module(
     const struct vchan_spec *spec, const struct vchan_endpoint *endpoint, struct vchan **ret)
 {
-	g_autofree char *path = path_module(VCHAN_XEN_MODULE);
-	GModule *module = g_module_open(path, G_MODULE_BIND_LOCAL);
 	gpointer symbol;
+	int r = xen_module_symbol(VCHAN_XEN_SYMBOL, &symbol);
 
-	if (module == NULL)
-		return -ENOPKG;
-	if (!g_module_symbol(module, VCHAN_XEN_SYMBOL, &symbol)) {
-		g_module_close(module);
-		return -ENOPKG;
-	}
-	g_module_make_resident(module);
-	return ((vchan_open_func)symbol)(spec, endpoint, ret);
+	return r < 0 ? r : ((vchan_open_func)symbol)(spec, endpoint, ret);
 }
 
 static const vchan_open_func transports[] = {

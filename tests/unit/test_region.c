@@ -294,8 +294,10 @@ transports_without_a_region_say_so(void **state)
 	struct region *region;
 
 	(void)state;
-	assert_int_equal(region_open("xen", 1, &region), -ENOTSUP);
-	assert_int_equal(region_open_own("xen", &region), -ENOTSUP);
+	if (!g_file_test("/dev/xen/gntdev", G_FILE_TEST_EXISTS)) {
+		assert_true(region_open("xen", 1, &region) < 0);
+		assert_true(region_open_own("xen", &region) < 0);
+	}
 	assert_int_equal(region_open("nonsense", 1, &region), -EINVAL);
 	assert_int_equal(region_open("broker:/nowhere", 1, &region), -ENOENT);
 }
