@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,6 +191,7 @@ main(int argc, char **argv)
 	int status = 2;
 
 	log_init("vchan-broker");
+	signal(SIGPIPE, SIG_IGN); /* a port may be gone when it is written to */
 	if (parse_options(&argc, &argv, &options)) {
 		log_set_debug(options.debug);
 		status = options.machine_port != NULL ? serve_guest(&options) : serve(&options);

@@ -18,7 +18,7 @@ vchan-xen.pkgs := glib-2.0 xengnttab xenstore xenvchan
 # A qube has it where its programs look: ../lib beside them.
 guest_files += $(BUILD)/lib/vchan-xen.so=lib/vchan-xen.so
 
-tests += test_vchan test_broker test_broker_hostile test_broker_machine test_broker_decode test_region
+tests += test_vchan test_broker test_broker_hostile test_broker_machine test_broker_port test_broker_decode test_region
 test_vchan.src := tests/unit/test_vchan.c
 test_vchan.libs := vchan shared
 test_vchan.pkgs := cmocka
@@ -31,13 +31,16 @@ test_broker_hostile.pkgs := cmocka
 test_broker_machine.src := $(addprefix tests/unit/,test_broker_machine.c broker_fixture.c machine_fixture.c)
 test_broker_machine.libs := vchan shared
 test_broker_machine.pkgs := cmocka
+test_broker_port.src := tests/unit/test_broker_port.c tests/unit/broker_fixture.c shared/vchan/mux_decode.c
+test_broker_port.libs := vchan shared
+test_broker_port.pkgs := cmocka
 test_broker_decode.src := tests/unit/test_broker_decode.c shared/vchan/broker_decode.c
 test_broker_decode.pkgs := cmocka glib-2.0
 test_region.src := tests/unit/test_region.c
 test_region.libs := vchan shared
 test_region.pkgs := cmocka
 # These start the broker that was built with them.
-$(addprefix $(BUILD)/tests/,test_broker test_broker_hostile test_broker_machine bench_vchan): | $(BUILD)/bin/vchan-broker
+$(addprefix $(BUILD)/tests/,test_broker test_broker_hostile test_broker_machine test_broker_port bench_vchan): | $(BUILD)/bin/vchan-broker
 
 testtools += bench_vchan
 bench_vchan.src := tests/bench/bench_vchan.c
