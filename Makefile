@@ -183,7 +183,11 @@ guest-image: deps
 	@$(MAKE) --no-print-directory all
 	@packaging/guest-image/build $(abspath $(BUILD)) || [ $$? = 77 ]
 
-.PHONY: guest-image
+check-qemu: deps
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/check-qemu $(abspath $(BUILD)) $(integration_qemu)
+
+.PHONY: guest-image check-qemu
 
 bench: deps
 	@$(MAKE) --no-print-directory all test-programs

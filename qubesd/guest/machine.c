@@ -141,9 +141,12 @@ mount_modules(void)
 static void
 load_modules(void)
 {
-	const char *const modprobe[] = {"modprobe", "-a", "-q", "button", "evdev", NULL};
+	/* The power button; on QEMU entropy, and how it hears of a panic. Nothing else is there
+	 * that finds drivers. */
+	const char *const modprobe[] = {
+	    "modprobe", "-a", "-q", "button", "evdev", "virtio_rng", "pvpanic-mmio", NULL};
 
-	command_run(modprobe); /* a kernel may have them built in, or no button */
+	command_run(modprobe); /* a kernel may have them built in, or not at all */
 }
 
 /* ---- from here on we know who we are ------------------------------------------------------- */

@@ -17,3 +17,5 @@ xen_vchan.src := tests/integration/xen_vchan.c
 xen_vchan.libs := vchan shared
 xen_scribbler.src := tests/integration/xen_scribbler.c
 xen_scribbler.pkgs := xenvchan xenevtchn xenstore
+
+integration_qemu += qemu_light
