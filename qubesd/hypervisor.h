@@ -40,7 +40,7 @@ struct hypervisor_qube {
 	uint32_t memory_mib, maxmem_mib, vcpus;
 	/* boot.h: paths, and all that the kernel is told; "" = none: a machine boots from its image */
 	const char *kernel, *initrd, *cmdline;
-	const char *mac; /* "" = none */
+	const char *mac, *ip, *ip6, *netvm; /* "" = none; netvm is a name */
 	bool has_netvm, debug;
 	const char *default_user;
 	const char *keyboard_layout; /* layout+variant+options */

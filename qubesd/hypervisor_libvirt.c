@@ -1,92 +1,22 @@
 /*
- * Qubes as libvirt domains. Every call of libvirt happens in the worker (libvirt_work.h); the main
- * loop keeps what it last heard and never waits. Events only say "look again": what is reported is
- * the state that was read afterwards, so events that come late, twice or not in order do no harm.
+ * Qubes as libvirt domains. Every call of libvirt happens in a thread (libvirt_work.h); the main
+ * loop keeps what it last heard (libvirt_jobs.c) and never waits.
  */
 #include "qubesd/libvirt_work.h"
 #include "qubesd/libvirt_worker.h"
+#include "qubesd/machine.h"
+#include "qubesd/region_bytes.h"
+#include "qubesd/region_file.h"
+#include "shared/guest_conf.h"
 #include "shared/log.h"
+#include "shared/paths.h"
+#include "shared/unix_socket.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define CALL_TIMEOUT_S 60    /* after that, whoever waits is told; the call itself goes on */
+#define KERNEL_LINE_MAX 2047 /* characters that a Linux of this machine keeps */
 #define CONNECT_TIMEOUT_S 15 /* for the first connection, which qubesd waits for */
-
-/* --- jobs ----------------------------------------------------------------------------------- */
-
-/* Keeps what was found; returns the state before. */
-static enum hypervisor_state
-remember(struct libvirt *libvirt, const struct libvirt_finding *finding, int64_t started_us)
-{
-	struct libvirt_qube *known = g_hash_table_lookup(libvirt->qubes, finding->uuid);
-	enum hypervisor_state before = known != NULL ? known->state : HYPERVISOR_HALTED;
-
-	if (known != NULL)
-		started_us = known->started_us;
-	if (finding->qube.state == HYPERVISOR_HALTED) {
-		g_hash_table_remove(libvirt->qubes, finding->uuid);
-		return before;
-	}
-	known = g_memdup2(&finding->qube, sizeof(finding->qube));
-	known->started_us = started_us;
-	g_hash_table_insert(libvirt->qubes, g_strdup(finding->uuid), known);
-	return before;
-}
-
-static void
-learn(struct libvirt *libvirt, const struct libvirt_finding *finding)
-{
-	struct hypervisor *base = &libvirt->base;
-	enum hypervisor_state before = remember(libvirt, finding, g_get_real_time());
-
-	if (before != finding->qube.state)
-		base->on_event(base, finding->uuid, finding->qube.state, base->data);
-}
-
-static gboolean
-on_job_done(gpointer data)
-{
-	struct libvirt_job *job = data;
-
-	g_clear_handle_id(&job->timeout, g_source_remove);
-	for (guint i = 0; !job->libvirt->closed && i < job->findings->len; i++)
-		learn(job->libvirt, &g_array_index(job->findings, struct libvirt_finding, i));
-	if (job->done != NULL && !job->libvirt->closed)
-		job->done(job->error, job->xid, job->data);
-	else if (job->error != NULL)
-		log_warn("%s", job->error);
-	libvirt_job_free(job);
-	return G_SOURCE_REMOVE;
-}
-
-static void
-run_job(void *data)
-{
-	struct libvirt_job *job = data;
-
-	if (job->work == libvirt_work_close || libvirt_work_connect(job))
-		job->work(job);
-	g_idle_add_full(G_PRIORITY_DEFAULT, on_job_done, job, NULL);
-}
-
-void
-libvirt_job_post(struct libvirt_job *job)
-{
-	libvirt_worker_run(run_job, job);
-}
-
-static gboolean
-on_call_timeout(gpointer data)
-{
-	struct libvirt_job *job = data;
-	hypervisor_done done = g_steal_pointer(&job->done);
-
-	job->timeout = 0;
-	if (!job->libvirt->closed)
-		done("libvirt does not answer", -1, job->data);
-	return G_SOURCE_REMOVE;
-}
 
 /* --- on the main loop ----------------------------------------------------------------------- */
 
@@ -96,74 +26,170 @@ libvirt_of(const struct hypervisor *hypervisor)
 	return (struct libvirt *)hypervisor;
 }
 
+/* NULL: it is halted. */
 static struct libvirt_qube *
 find(const struct hypervisor *hypervisor, const char *uuid)
 {
-	return g_hash_table_lookup(libvirt_of(hypervisor)->qubes, uuid);
+	struct libvirt_qube *qube = g_hash_table_lookup(libvirt_of(hypervisor)->qubes, uuid);
+
+	return qube != NULL && qube->state != HYPERVISOR_HALTED ? qube : NULL;
 }
 
-static void
-call(struct hypervisor *hypervisor, const char *uuid, void (*work)(struct libvirt_job *job),
-    hypervisor_done done, void *data, struct libvirt_job **ret)
+static struct libvirt_job *
+job_new(struct hypervisor *hypervisor, const char *uuid, void (*work)(struct libvirt_job *job),
+    hypervisor_done done, void *data)
 {
 	struct libvirt_job *job = libvirt_job_new(libvirt_of(hypervisor), work);
 
 	job->uuid = g_strdup(uuid);
 	job->done = done;
 	job->data = data;
-	if (done != NULL)
-		job->timeout = g_timeout_add_seconds(CALL_TIMEOUT_S, on_call_timeout, job);
-	if (ret != NULL)
-		*ret = job;
-	else
-		libvirt_job_post(job);
+	return job;
+}
+
+static void
+call(struct hypervisor *hypervisor, const char *uuid, void (*work)(struct libvirt_job *job),
+    hypervisor_done done, void *data)
+{
+	libvirt_job_post(job_new(hypervisor, uuid, work, done, data));
+}
+
+/* --- starting ------------------------------------------------------------------------------- */
+
+/* What the guest is told. -EINVAL with *ret_error. */
+static int
+format_conf(const struct hypervisor_qube *qube, uint32_t xid, char **ret, char **ret_error)
+{
+	struct guest_conf_facts facts = {
+	    .name = qube->name,
+	    .uuid = qube->uuid,
+	    .type = qube->klass,
+	    .default_user = qube->default_user,
+	    .keyboard_layout = qube->keyboard_layout,
+	    .xid = xid,
+	    .gui_domain = qube->gui_domain,
+	    .debug = qube->debug,
+	    .privileged = true, /* a machine has a root of its own */
+	};
+
+	if (guest_conf_format(&facts, ret) == 0)
+		return 0;
+	*ret_error = g_strdup("a value that it is to be told (name, default_user, keyboard_layout) "
+			      "cannot be written down");
+	return -EINVAL;
+}
+
+/* On QEMU the guest learns it over its port, on Xen from a word of its kernel's line. */
+static int
+prepare_xen(const struct hypervisor_qube *qube, struct libvirt_start *start, char **ret_error)
+{
+	g_autofree char *conf = NULL, *word = NULL, *line = NULL;
+	struct hypervisor_qube told = *qube;
+	int r = format_conf(qube, 0, &conf, ret_error);
+
+	if (r < 0)
+		return r;
+	word = g_base64_encode((const guchar *)conf, strlen(conf));
+	line = g_strdup_printf(
+	    "%s%sbordure.conf=%s", qube->cmdline, qube->cmdline[0] != '\0' ? " " : "", word);
+	if (qube->kernel[0] != '\0')
+		told.cmdline = line;
+	if (strlen(told.cmdline) > KERNEL_LINE_MAX) {
+		*ret_error = g_strdup("its kernelopts are too long");
+		return -EINVAL;
+	}
+	return domain_xml_new(&told, DOMAIN_XML_XEN, NULL, &start->xml, ret_error);
+}
+
+static int
+prepare_qemu(const struct hypervisor_qube *qube, struct libvirt_start *start, char **ret_error)
+{
+	int r = format_conf(qube, qube->xid, &start->conf, ret_error);
+
+	if (r < 0)
+		return r;
+	start->port_path = machine_port_path(qube->xid);
+	start->console_path = machine_console_path(qube->xid);
+	start->region_name = region_file_name(qube->uuid);
+	start->machine = (struct domain_xml_machine){
+	    .port_path = start->port_path,
+	    .console_path = start->console_path,
+	    .region_name = start->region_name,
+	    .region_bytes = region_bytes(),
+	};
+	if (strlen(start->console_path) > UNIX_SOCKET_PATH_MAX) {
+		*ret_error = g_strdup_printf("%s is too long for a socket: use a shorter runtime "
+					     "folder",
+		    start->console_path);
+		return -ENAMETOOLONG;
+	}
+	if (qube->has_netvm)
+		log_info("%s: it gets no network: a QEMU machine cannot have a network qube yet",
+		    qube->name);
+	return domain_xml_new(qube, DOMAIN_XML_QEMU, &start->machine, &start->xml, ret_error);
+}
+
+static int
+prepare(const struct libvirt *libvirt, const struct hypervisor_qube *qube,
+    struct libvirt_start *start, char **ret_error)
+{
+	switch (libvirt->driver) {
+	case DOMAIN_XML_XEN:
+		return prepare_xen(qube, start, ret_error);
+	case DOMAIN_XML_QEMU:
+		return prepare_qemu(qube, start, ret_error);
+	case DOMAIN_XML_TEST:
+		break;
+	}
+	return domain_xml_new(qube, DOMAIN_XML_TEST, NULL, &start->xml, ret_error);
 }
 
 static void
 libvirt_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
     hypervisor_done done, void *data)
 {
-	struct libvirt *libvirt = libvirt_of(hypervisor);
+	struct libvirt_job *job = job_new(hypervisor, qube->uuid, libvirt_work_start, done, data);
 	g_autofree char *error = NULL;
-	struct libvirt_job *job;
-	char *xml;
 
-	if (find(hypervisor, qube->uuid) != NULL) {
-		hypervisor_answer_later(done, "it runs already", -1, data);
-		return;
-	}
-	if (domain_xml_new(qube, libvirt->driver, &xml, &error) < 0) {
-		hypervisor_answer_later(done, error, -1, data);
-		return;
-	}
-	call(hypervisor, qube->uuid, libvirt_work_start, done, data, &job);
 	job->name = g_strdup(qube->name);
-	job->xml = xml;
-	libvirt_job_post(job);
+	job->our_id = qube->xid;
+	job->start = g_new0(struct libvirt_start, 1);
+	if (find(hypervisor, qube->uuid) != NULL)
+		error = g_strdup("it runs already");
+	else
+		(void)prepare(job->libvirt, qube, job->start, &error);
+	if (error == NULL) {
+		libvirt_job_post(job);
+		return;
+	}
+	hypervisor_answer_later(done, error, -1, data);
+	libvirt_job_free(job);
 }
+
+/* --- while it runs -------------------------------------------------------------------------- */
 
 static void
 libvirt_shutdown(struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
 {
-	call(hypervisor, uuid, libvirt_work_shutdown, done, data, NULL);
+	call(hypervisor, uuid, libvirt_work_shutdown, done, data);
 }
 
 static void
 libvirt_kill(struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
 {
-	call(hypervisor, uuid, libvirt_work_kill, done, data, NULL);
+	call(hypervisor, uuid, libvirt_work_kill, done, data);
 }
 
 static void
 libvirt_pause(struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
 {
-	call(hypervisor, uuid, libvirt_work_pause, done, data, NULL);
+	call(hypervisor, uuid, libvirt_work_pause, done, data);
 }
 
 static void
 libvirt_unpause(struct hypervisor *hypervisor, const char *uuid, hypervisor_done done, void *data)
 {
-	call(hypervisor, uuid, libvirt_work_unpause, done, data, NULL);
+	call(hypervisor, uuid, libvirt_work_unpause, done, data);
 }
 
 static enum hypervisor_state
@@ -219,7 +245,8 @@ libvirt_usage(struct hypervisor *hypervisor, const char *uuid, struct hypervisor
 	if (qube == NULL)
 		return;
 	*ret = qube->usage;
-	call(hypervisor, uuid, libvirt_work_look, NULL, NULL, NULL);
+	if (!g_hash_table_contains(libvirt_of(hypervisor)->lanes, uuid))
+		call(hypervisor, uuid, libvirt_work_look, NULL, NULL);
 }
 
 static void
@@ -228,6 +255,7 @@ libvirt_free(struct hypervisor *hypervisor)
 	struct libvirt *libvirt = libvirt_of(hypervisor);
 
 	libvirt->closed = true;
+	g_clear_handle_id(&libvirt->retry, g_source_remove);
 	libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_close));
 	libvirt_unref(libvirt);
 }
@@ -274,7 +302,8 @@ run_first(void *data)
 	struct first *first = data;
 
 	if (libvirt_work_connect(first->job))
-		libvirt_work_look_all(first->job);
+		first->job->work(first->job);
+	g_clear_pointer(&first->job->connection, virConnectClose);
 	g_mutex_lock(&first->mutex);
 	first->is_done = true;
 	g_cond_signal(&first->done);
@@ -294,7 +323,7 @@ connect_first(struct libvirt *libvirt, char **ret_error)
 	g_mutex_init(&first->mutex);
 	g_cond_init(&first->done);
 	first->references = 2;
-	first->job = libvirt_job_new(libvirt, libvirt_work_look_all);
+	first->job = libvirt_job_new(libvirt, libvirt_work_look_first);
 	libvirt_worker_run(run_first, first);
 	g_mutex_lock(&first->mutex);
 	while (in_time && !first->is_done)
@@ -308,10 +337,22 @@ connect_first(struct libvirt *libvirt, char **ret_error)
 	if (*ret_error != NULL)
 		r = -ENOTCONN;
 	for (guint i = 0; r == 0 && i < first->job->findings->len; i++)
-		remember(
-		    libvirt, &g_array_index(first->job->findings, struct libvirt_finding, i), 0);
+		libvirt_remember(
+		    libvirt, &g_array_index(first->job->findings, struct libvirt_finding, i));
 	first_unref(first);
 	return r;
+}
+
+static void
+set_vchan(struct hypervisor *base, enum domain_xml_driver driver)
+{
+	g_autofree char *socket_path = path_in_runtime_dir("vchan.sock");
+
+	base->has_vchan = driver != DOMAIN_XML_TEST;
+	if (driver == DOMAIN_XML_XEN)
+		base->vchan = g_strdup("xen");
+	else if (driver == DOMAIN_XML_QEMU)
+		base->vchan = g_strconcat("broker:", socket_path, NULL);
 }
 
 int
@@ -331,12 +372,17 @@ hypervisor_libvirt_new(const char *kind, hypervisor_event on_event, void *data,
 	libvirt->references = 1;
 	libvirt->driver = driver;
 	libvirt->qubes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	libvirt->lanes = libvirt_lanes_new();
+	libvirt->unwanted = g_hash_table_new(g_direct_hash, g_direct_equal);
+	g_mutex_init(&libvirt->mutex);
 	hypervisor_init(&libvirt->base, &ops, kind, on_event, data);
-	if (driver == DOMAIN_XML_XEN) {
-		libvirt->base.has_vchan = true;
-		libvirt->base.vchan = g_strdup("xen");
-	}
+	set_vchan(&libvirt->base, driver);
 	*ret_error = NULL;
+	if (g_main_depth() > 0) { /* the loop runs: nobody may wait; what runs is told as events */
+		libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_look_first));
+		*ret = &libvirt->base;
+		return 0;
+	}
 	r = connect_first(libvirt, ret_error);
 	if (r < 0) {
 		libvirt_free(&libvirt->base);

@@ -1,8 +1,17 @@
 #include "qubesd/libvirt_work.h"
 
+#include "qubesd/machine.h"
+#include "shared/log.h"
+
+#include <inttypes.h>
 #include <libvirt/virterror.h>
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define KEEPALIVE_S 5      /* libvirtd is asked this often whether it lives */
+#define KEEPALIVE_MISSES 3 /* and may be silent this often */
 
 struct libvirt *
 libvirt_ref(struct libvirt *libvirt)
@@ -17,6 +26,9 @@ libvirt_unref(struct libvirt *libvirt)
 	if (!g_atomic_int_dec_and_test(&libvirt->references))
 		return;
 	g_hash_table_unref(libvirt->qubes);
+	g_hash_table_unref(libvirt->lanes);
+	g_hash_table_unref(libvirt->unwanted);
+	g_mutex_clear(&libvirt->mutex);
 	hypervisor_fini(&libvirt->base);
 	g_free(libvirt);
 }
@@ -33,40 +45,66 @@ libvirt_job_new(struct libvirt *libvirt, void (*work)(struct libvirt_job *job))
 	return job;
 }
 
+static void
+start_free(struct libvirt_start *start)
+{
+	if (start == NULL)
+		return;
+	g_free(start->xml);
+	g_free(start->conf);
+	g_free(start->port_path);
+	g_free(start->console_path);
+	g_free(start->region_name);
+	g_free(start);
+}
+
 void
 libvirt_job_free(struct libvirt_job *job)
 {
+	start_free(job->start);
 	g_array_unref(job->findings);
 	g_free(job->uuid);
 	g_free(job->name);
-	g_free(job->xml);
 	g_free(job->error);
 	libvirt_unref(job->libvirt);
 	g_free(job);
 }
 
+/* The first reason counts. */
 static void
-libvirt_job_fail(struct libvirt_job *job, const char *what)
+fail(struct libvirt_job *job, const char *what)
 {
 	if (job->error == NULL)
 		job->error = g_strdup_printf("libvirt: %s: %s", what, virGetLastErrorMessage());
 }
 
+static gint64
+next_number(struct libvirt *libvirt)
+{
+	return g_atomic_int_add(&libvirt->number, 1) + 1;
+}
+
+/* --- the connection ------------------------------------------------------------------------- */
+
 static int
 on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *opaque)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
-	struct libvirt_job *job;
 
 	(void)connection;
 	(void)event;
 	(void)detail;
-	if (virDomainGetUUIDString(domain, uuid) < 0)
-		return 0;
-	job = libvirt_job_new(opaque, libvirt_work_look);
-	job->uuid = g_strdup(uuid);
-	libvirt_job_post(job);
+	if (virDomainGetUUIDString(domain, uuid) == 0)
+		libvirt_tell_changed(opaque, uuid);
 	return 0;
+}
+
+static void
+on_close(virConnectPtr connection, int reason, void *opaque)
+{
+	(void)connection;
+	if (reason != VIR_CONNECT_CLOSE_REASON_CLIENT)
+		libvirt_tell_lost(opaque);
 }
 
 static void
@@ -75,96 +113,201 @@ on_opaque_free(void *opaque)
 	libvirt_unref(opaque);
 }
 
-/* False, with job->error, when there is no connection and none can be made. */
+/* As whom does it run QEMU? "+64055:+64055", or nothing when that is whoever runs libvirtd. */
+static void
+find_qemu_user(struct libvirt *libvirt, virConnectPtr connection)
+{
+	char *text = virConnectGetCapabilities(connection);
+	xmlDocPtr document =
+	    text != NULL ? xmlReadMemory(text, (int)strlen(text), NULL, NULL, XML_PARSE_NONET)
+			 : NULL;
+	xmlXPathContextPtr context = document != NULL ? xmlXPathNewContext(document) : NULL;
+	xmlXPathObjectPtr label =
+	    context != NULL ? xmlXPathEvalExpression(
+				  BAD_CAST "string(//secmodel[model='dac']/baselabel)", context)
+			    : NULL;
+	unsigned uid, gid;
+
+	libvirt->qemu_uid = (uid_t)-1;
+	libvirt->qemu_gid = (gid_t)-1;
+	if (label != NULL && label->stringval != NULL &&
+	    sscanf((const char *)label->stringval, "+%u:+%u", &uid, &gid) == 2) {
+		libvirt->qemu_uid = uid;
+		libvirt->qemu_gid = gid;
+	}
+	xmlXPathFreeObject(label);
+	xmlXPathFreeContext(context);
+	xmlFreeDoc(document);
+	free(text);
+}
+
+static virConnectPtr
+open_connection(struct libvirt_job *job)
+{
+	struct libvirt *libvirt = job->libvirt;
+	virConnectPtr connection = virConnectOpen(libvirt->base.kind);
+
+	if (connection == NULL) {
+		g_autofree char *what = g_strdup_printf("%s cannot be reached", libvirt->base.kind);
+
+		fail(job, what);
+		return NULL;
+	}
+	(void)virConnectSetKeepAlive(connection, KEEPALIVE_S, KEEPALIVE_MISSES);
+	if (virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+		VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), libvirt_ref(libvirt),
+		on_opaque_free) < 0) {
+		fail(job, "events");
+		libvirt_unref(libvirt);
+		virConnectClose(connection);
+		return NULL;
+	}
+	if (virConnectRegisterCloseCallback(
+		connection, on_close, libvirt_ref(libvirt), on_opaque_free) < 0)
+		libvirt_unref(libvirt); /* a driver without a daemon has nothing to lose */
+	if (libvirt->driver == DOMAIN_XML_QEMU)
+		find_qemu_user(libvirt, connection);
+	return connection;
+}
+
 bool
 libvirt_work_connect(struct libvirt_job *job)
 {
 	struct libvirt *libvirt = job->libvirt;
 
-	if (libvirt->connection != NULL && virConnectIsAlive(libvirt->connection) == 1)
-		return true;
-	g_clear_pointer(&libvirt->connection, virConnectClose);
-	libvirt->connection = virConnectOpen(libvirt->base.kind);
-	if (libvirt->connection == NULL) {
-		g_autofree char *what = g_strdup_printf("%s cannot be reached", libvirt->base.kind);
-
-		libvirt_job_fail(job, what);
-		return false;
-	}
-	(void)virConnectSetKeepAlive(libvirt->connection, 5, 3);
-	if (virConnectDomainEventRegisterAny(libvirt->connection, NULL,
-		VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle),
-		libvirt_ref(libvirt), on_opaque_free) < 0) {
-		libvirt_job_fail(job, "events");
-		libvirt_unref(libvirt);
+	g_mutex_lock(&libvirt->mutex);
+	if (libvirt->connection == NULL || virConnectIsAlive(libvirt->connection) != 1) {
 		g_clear_pointer(&libvirt->connection, virConnectClose);
-		return false;
+		libvirt->connection = open_connection(job);
 	}
-	return true;
+	if (libvirt->connection != NULL && virConnectRef(libvirt->connection) == 0)
+		job->connection = libvirt->connection;
+	g_mutex_unlock(&libvirt->mutex);
+	return job->connection != NULL;
 }
 
-static bool
-is_ours(virDomainPtr domain)
+void
+libvirt_work_close(struct libvirt_job *job)
+{
+	struct libvirt *libvirt = job->libvirt;
+
+	g_mutex_lock(&libvirt->mutex);
+	if (libvirt->connection != NULL)
+		(void)virConnectUnregisterCloseCallback(libvirt->connection, on_close);
+	g_clear_pointer(&libvirt->connection, virConnectClose);
+	g_mutex_unlock(&libvirt->mutex);
+}
+
+/* --- looking -------------------------------------------------------------------------------- */
+
+/* The number in our mark: <bordure:qube class=".." xid="..">. 0: none. */
+static uint32_t
+id_of_mark(const char *mark)
+{
+	xmlDocPtr document = xmlReadMemory(mark, (int)strlen(mark), NULL, NULL,
+	    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	xmlNodePtr root = document != NULL ? xmlDocGetRootElement(document) : NULL;
+	xmlChar *text = root != NULL ? xmlGetProp(root, BAD_CAST "xid") : NULL;
+	guint64 id = 0;
+
+	if (text != NULL)
+		(void)g_ascii_string_to_unsigned((const char *)text, 10, 1, INT32_MAX, &id, NULL);
+	xmlFree(text);
+	xmlFreeDoc(document);
+	return (uint32_t)id;
+}
+
+/* 1: ours, with its number; 0: not ours; -1: that cannot be told. */
+static int
+read_mark(virDomainPtr domain, uint32_t *ret_id)
 {
 	char *mark =
 	    virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_XML_NAMESPACE, 0);
 
+	if (mark == NULL)
+		return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_METADATA ? 0 : -1;
+	*ret_id = id_of_mark(mark);
 	free(mark);
-	return mark != NULL;
+	return 1;
 }
 
-/* NULL when there is none; NULL with job->error when it is somebody else's. */
+/* NULL when there is none; NULL with job->error when it is somebody else's, or nobody can tell. */
 static virDomainPtr
-find_ours(struct libvirt_job *job)
+find_ours(struct libvirt_job *job, uint32_t *ret_id)
 {
-	virDomainPtr domain = virDomainLookupByUUIDString(job->libvirt->connection, job->uuid);
+	virDomainPtr domain = virDomainLookupByUUIDString(job->connection, job->uuid);
+	int r;
 
-	if (domain == NULL || is_ours(domain))
+	if (domain == NULL) {
+		if (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+			fail(job, "look-up");
+		return NULL;
+	}
+	r = read_mark(domain, ret_id);
+	if (r == 1)
 		return domain;
+	if (r < 0)
+		fail(job, "look-up");
+	else
+		job->error = g_strdup(
+		    "libvirt has a domain of this UUID that is not ours: it is left alone");
 	virDomainFree(domain);
-	job->error =
-	    g_strdup("libvirt has a domain of this UUID that is not ours: it is left alone");
 	return NULL;
 }
 
-static enum hypervisor_state
-state_of(virDomainPtr domain)
+/* False when it cannot be read. A domain that has gone is halted. */
+static bool
+read_state(virDomainPtr domain, enum hypervisor_state *ret)
 {
-	int state, reason;
+	static const enum hypervisor_state states[] = {
+	    [VIR_DOMAIN_RUNNING] = HYPERVISOR_RUNNING,
+	    [VIR_DOMAIN_BLOCKED] = HYPERVISOR_RUNNING,
+	    [VIR_DOMAIN_PAUSED] = HYPERVISOR_PAUSED,
+	    [VIR_DOMAIN_PMSUSPENDED] = HYPERVISOR_SUSPENDED,
+	    [VIR_DOMAIN_SHUTDOWN] = HYPERVISOR_HALTING,
+	    [VIR_DOMAIN_SHUTOFF] = HYPERVISOR_DYING, /* both as long as it is active */
+	    [VIR_DOMAIN_CRASHED] = HYPERVISOR_CRASHED,
+	};
+	int state, reason, active;
 
-	if (virDomainGetState(domain, &state, &reason, 0) < 0)
-		return HYPERVISOR_HALTED;
-	switch (state) {
-	case VIR_DOMAIN_RUNNING:
-	case VIR_DOMAIN_BLOCKED:
-		return HYPERVISOR_RUNNING;
-	case VIR_DOMAIN_PAUSED:
-		return HYPERVISOR_PAUSED;
-	case VIR_DOMAIN_PMSUSPENDED:
-		return HYPERVISOR_SUSPENDED;
-	case VIR_DOMAIN_SHUTDOWN:
-		return HYPERVISOR_HALTING;
-	case VIR_DOMAIN_SHUTOFF:
-		return virDomainIsActive(domain) == 1 ? HYPERVISOR_DYING : HYPERVISOR_HALTED;
-	case VIR_DOMAIN_CRASHED:
-		return virDomainIsActive(domain) == 1 ? HYPERVISOR_CRASHED : HYPERVISOR_HALTED;
-	default:
-		return HYPERVISOR_HALTED;
+	if (virDomainGetState(domain, &state, &reason, 0) < 0) {
+		*ret = HYPERVISOR_HALTED;
+		return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 	}
+	if (state != VIR_DOMAIN_SHUTOFF && state != VIR_DOMAIN_CRASHED) {
+		*ret = state > 0 && (size_t)state < G_N_ELEMENTS(states) ? states[state]
+									 : HYPERVISOR_RUNNING;
+		return true;
+	}
+	active = virDomainIsActive(domain);
+	if (active < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+		return false;
+	*ret = active == 1 ? states[state] : HYPERVISOR_HALTED;
+	return true;
 }
 
 static void
-note(struct libvirt_job *job, virDomainPtr domain)
+note_halted(struct libvirt_job *job, const char *uuid, gint64 number)
 {
-	struct libvirt_finding finding = {0};
-	virDomainInfo info;
-	unsigned id;
+	struct libvirt_finding finding = {
+	    .qube = {.state = HYPERVISOR_HALTED, .xid = -1, .number = number}};
 
-	if (virDomainGetUUIDString(domain, finding.uuid) < 0)
-		return;
-	finding.qube.state = state_of(domain);
-	id = virDomainGetID(domain);
-	finding.qube.xid = id != (unsigned)-1 ? (int64_t)id : -1;
+	g_strlcpy(finding.uuid, uuid, sizeof(finding.uuid));
+	g_array_append_val(job->findings, finding);
+	job->xid = -1;
+}
+
+static void
+note_active(struct libvirt_job *job, virDomainPtr domain, const char *uuid,
+    const struct libvirt_finding *so_far)
+{
+	bool is_xen = job->libvirt->driver == DOMAIN_XML_XEN;
+	struct libvirt_finding finding = *so_far;
+	virDomainInfo info;
+	unsigned id = virDomainGetID(domain);
+
+	g_strlcpy(finding.uuid, uuid, sizeof(finding.uuid));
+	finding.qube.xid = is_xen ? (id != (unsigned)-1 ? (int64_t)id : -1) : finding.our_id;
 	if (virDomainGetInfo(domain, &info) == 0) {
 		finding.qube.usage.memory_kib = info.memory;
 		finding.qube.usage.memory_max_kib = info.maxMem;
@@ -174,62 +317,114 @@ note(struct libvirt_job *job, virDomainPtr domain)
 	job->xid = finding.qube.xid;
 }
 
+/* What a machine had on the host goes with it; for all who report it halted, before they do. */
 static void
-note_halted(struct libvirt_job *job)
+remove_machine(const struct libvirt_job *job, uint32_t id)
 {
-	struct libvirt_finding finding = {.qube = {.state = HYPERVISOR_HALTED, .xid = -1}};
-
-	g_strlcpy(finding.uuid, job->uuid, sizeof(finding.uuid));
-	g_array_append_val(job->findings, finding);
-	job->xid = -1;
+	if (job->libvirt->driver == DOMAIN_XML_QEMU && id != 0)
+		machine_remove(id);
 }
 
-/* Reads how one qube is. A description that nobody runs any more is removed. */
+/* A description that nobody runs any more is removed, and all that belonged to it. */
+static void
+note(struct libvirt_job *job, virDomainPtr domain, uint32_t id)
+{
+	struct libvirt_finding finding = {.our_id = id};
+	char uuid[VIR_UUID_STRING_BUFLEN];
+
+	finding.qube.number = next_number(job->libvirt);
+	if (virDomainGetUUIDString(domain, uuid) < 0 || !read_state(domain, &finding.qube.state)) {
+		fail(job, "state");
+		return;
+	}
+	if (finding.qube.state != HYPERVISOR_HALTED) {
+		note_active(job, domain, uuid, &finding);
+		return;
+	}
+	remove_machine(job, id);
+	(void)virDomainUndefine(domain);
+	note_halted(job, uuid, finding.qube.number);
+}
+
 void
 libvirt_work_look(struct libvirt_job *job)
 {
-	virDomainPtr domain = find_ours(job);
+	gint64 number = next_number(job->libvirt);
+	uint32_t id = 0;
+	virDomainPtr domain = find_ours(job, &id);
 
-	if (domain == NULL) {
-		if (job->error == NULL)
-			note_halted(job);
-		return;
+	if (domain != NULL) {
+		note(job, domain, id);
+		virDomainFree(domain);
+	} else if (job->error == NULL) {
+		remove_machine(job, job->our_id);
+		note_halted(job, job->uuid, number);
 	}
-	if (state_of(domain) == HYPERVISOR_HALTED) {
-		(void)virDomainUndefine(domain);
-		note_halted(job);
-	} else {
-		note(job, domain);
-	}
-	virDomainFree(domain);
 }
 
-/* Reads how all of ours are: at the beginning. */
+/* Machines that were running when nobody looked, and of which libvirt knows nothing any more. */
+static void
+remove_lost_machines(struct libvirt_job *job)
+{
+	g_autoptr(GArray) xids = machine_list(job->libvirt->base.kind);
+
+	for (guint i = 0; i < xids->len; i++) {
+		uint32_t xid = g_array_index(xids, uint32_t, i);
+		bool runs = false;
+
+		for (guint j = 0; !runs && j < job->findings->len; j++) {
+			const struct libvirt_finding *finding =
+			    &g_array_index(job->findings, struct libvirt_finding, j);
+
+			runs = finding->our_id == xid && finding->qube.state != HYPERVISOR_HALTED;
+		}
+		if (!runs)
+			machine_remove(xid);
+	}
+}
+
 void
 libvirt_work_look_all(struct libvirt_job *job)
 {
 	virDomainPtr *domains = NULL;
-	int count = virConnectListAllDomains(
-	    job->libvirt->connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	int count;
 
+	job->number = next_number(job->libvirt);
+	count = virConnectListAllDomains(job->connection, &domains, 0);
 	if (count < 0) {
-		libvirt_job_fail(job, "list of domains");
+		fail(job, "list of domains");
 		return;
 	}
 	for (int i = 0; i < count; i++) {
-		if (is_ours(domains[i]))
-			note(job, domains[i]);
+		uint32_t id = 0;
+		int r = read_mark(domains[i], &id);
+
+		if (r == 1)
+			note(job, domains[i], id);
+		else if (r < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+			fail(job, "list of domains");
 		virDomainFree(domains[i]);
 	}
 	free(domains);
 }
+
+/* The same, before the first start: nothing else can be under way. */
+void
+libvirt_work_look_first(struct libvirt_job *job)
+{
+	libvirt_work_look_all(job);
+	if (job->error == NULL && job->libvirt->driver == DOMAIN_XML_QEMU)
+		remove_lost_machines(job);
+}
+
+/* --- starting ------------------------------------------------------------------------------- */
 
 /* The name may be taken by a domain of another UUID: libvirt would refuse, with less clear words. */
 static bool
 check_foreign(struct libvirt_job *job)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN] = "";
-	virDomainPtr domain = virDomainLookupByName(job->libvirt->connection, job->name);
+	virDomainPtr domain = virDomainLookupByName(job->connection, job->name);
 
 	if (domain == NULL)
 		return true;
@@ -243,6 +438,43 @@ check_foreign(struct libvirt_job *job)
 	return false;
 }
 
+/* Nothing of that UUID may run; what is left of an earlier run goes. */
+static bool
+check_halted(struct libvirt_job *job)
+{
+	enum hypervisor_state state;
+	uint32_t id = 0;
+	virDomainPtr domain = find_ours(job, &id);
+
+	if (domain == NULL)
+		return job->error == NULL;
+	if (!read_state(domain, &state))
+		fail(job, "state");
+	else if (state != HYPERVISOR_HALTED)
+		job->error = g_strdup("libvirt runs it already");
+	else
+		remove_machine(job, id);
+	virDomainFree(domain);
+	return job->error == NULL;
+}
+
+static bool
+make_machine(struct libvirt_job *job)
+{
+	const struct libvirt *libvirt = job->libvirt;
+	struct machine_spec spec = {
+	    .xid = job->our_id,
+	    .uuid = job->uuid,
+	    .kind = libvirt->base.kind,
+	    .conf = job->start->conf,
+	    .region_bytes = job->start->machine.region_bytes,
+	    .uid = libvirt->qemu_uid,
+	    .gid = libvirt->qemu_gid,
+	};
+
+	return libvirt->driver != DOMAIN_XML_QEMU || machine_make(&spec, &job->error) == 0;
+}
+
 /*
  * Begun paused and then let go: what must happen before the first instruction comes between. The
  * test driver has no such start.
@@ -253,40 +485,61 @@ create(struct libvirt_job *job, virDomainPtr domain)
 	bool paused = job->libvirt->driver != DOMAIN_XML_TEST;
 
 	if (virDomainCreateWithFlags(domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0) {
-		libvirt_job_fail(job, "start");
-	} else if (paused && virDomainResume(domain) < 0) {
-		libvirt_job_fail(job, "resume");
-		(void)virDomainDestroy(domain);
+		fail(job, "start");
+		return;
 	}
+	if (job->libvirt->driver == DOMAIN_XML_QEMU)
+		machine_watch_console(job->our_id, job->name);
+	if (g_atomic_int_get(&job->abandoned))
+		job->error = g_strdup("libvirt answered too late: nobody waits for it any more");
+	else if (paused && virDomainResume(domain) < 0)
+		fail(job, "resume");
+}
+
+/* Nothing is removed of what may still run. */
+static void
+undo(struct libvirt_job *job, virDomainPtr domain)
+{
+	enum hypervisor_state state;
+
+	(void)virDomainDestroy(domain);
+	job->undone = read_state(domain, &state) && state == HYPERVISOR_HALTED;
+	if (!job->undone)
+		return;
+	remove_machine(job, job->our_id);
+	(void)virDomainUndefine(domain);
 }
 
 void
 libvirt_work_start(struct libvirt_job *job)
 {
-	virDomainPtr domain = find_ours(job);
+	virDomainPtr domain;
 
-	if (domain != NULL)
-		virDomainFree(domain);
-	if (job->error != NULL || !check_foreign(job))
+	job->undone = true;
+	if (!check_foreign(job) || !check_halted(job) || !make_machine(job))
 		return;
-	domain = virDomainDefineXML(job->libvirt->connection, job->xml);
+	domain = virDomainDefineXML(job->connection, job->start->xml);
 	if (domain == NULL) {
-		libvirt_job_fail(job, "define");
+		fail(job, "define");
+		remove_machine(job, job->our_id);
 		return;
 	}
 	create(job, domain);
 	if (job->error == NULL)
-		note(job, domain);
+		note(job, domain, job->our_id);
 	else
-		(void)virDomainUndefine(domain);
+		undo(job, domain);
 	virDomainFree(domain);
 }
+
+/* --- while it runs -------------------------------------------------------------------------- */
 
 /* Does one thing to a domain of ours that runs, and reads how it is then. */
 static void
 change(struct libvirt_job *job, int (*func)(virDomainPtr domain), const char *what)
 {
-	virDomainPtr domain = find_ours(job);
+	uint32_t id = 0;
+	virDomainPtr domain = find_ours(job, &id);
 
 	if (domain == NULL) {
 		if (job->error == NULL)
@@ -294,10 +547,10 @@ change(struct libvirt_job *job, int (*func)(virDomainPtr domain), const char *wh
 		return;
 	}
 	if (func(domain) < 0)
-		libvirt_job_fail(job, what);
+		fail(job, what);
+	else
+		note(job, domain, id);
 	virDomainFree(domain);
-	if (job->error == NULL)
-		libvirt_work_look(job);
 }
 
 void
@@ -306,10 +559,21 @@ libvirt_work_shutdown(struct libvirt_job *job)
 	change(job, virDomainShutdown, "shutdown");
 }
 
+/* One that has ended meanwhile is as good. */
+static int
+destroy(virDomainPtr domain)
+{
+	enum hypervisor_state state;
+
+	if (virDomainDestroy(domain) == 0 || virGetLastErrorCode() != VIR_ERR_OPERATION_INVALID)
+		return virGetLastErrorCode() == VIR_ERR_OK ? 0 : -1;
+	return read_state(domain, &state) && state == HYPERVISOR_HALTED ? 0 : -1;
+}
+
 void
 libvirt_work_kill(struct libvirt_job *job)
 {
-	change(job, virDomainDestroy, "destroy");
+	change(job, destroy, "destroy");
 }
 
 void
@@ -322,10 +586,4 @@ void
 libvirt_work_unpause(struct libvirt_job *job)
 {
 	change(job, virDomainResume, "resume");
-}
-
-void
-libvirt_work_close(struct libvirt_job *job)
-{
-	g_clear_pointer(&job->libvirt->connection, virConnectClose);
 }

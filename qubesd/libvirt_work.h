@@ -1,11 +1,15 @@
 /*
- * libvirt_work - what is done in the libvirt worker: the calls, on one connection, about domains
+ * libvirt_work - what is done in the libvirt threads: the calls, on one connection, about domains
  * that are ours.
  *
- * Shape:  a job is made on the main loop, run in the worker, and answered on the main loop. While it
- *         is in the worker it belongs to the worker alone.
- * Trust:  only domains that carry our mark (domain_xml.h) are ever seen, changed or ended. Seen by
- *         hypervisor_libvirt.c only.
+ * Shape:  a job is made on the main loop, run in a thread, and answered on the main loop. While it
+ *         is in the thread it belongs to that alone. Jobs about one qube run in lanes
+ *         (libvirt_jobs.c): a start has the lane for itself, all others share it.
+ * Order:  threads overtake each other, so each state that was read carries a number that was taken
+ *         before the reading; the main loop never goes back to an older one.
+ * Trust:  only domains that carry our mark (domain_xml.h) are ever seen, changed or ended. What
+ *         cannot be read is an error, and never "halted". Seen by hypervisor_libvirt.c and
+ *         libvirt_*.c only.
  */
 #ifndef QUBESD_LIBVIRT_WORK_H
 #define QUBESD_LIBVIRT_WORK_H
@@ -20,51 +24,88 @@ struct libvirt_qube {
 	enum hypervisor_state state;
 	int64_t xid, started_us;
 	struct hypervisor_usage usage;
+	gint64 number; /* of the reading */
 };
 
 struct libvirt {
 	struct hypervisor base;
-	gint references;   /* atomic: the owner, and every job */
-	bool closed;       /* main loop: the owner has gone, nobody is told any more */
-	GHashTable *qubes; /* main loop: owned uuid -> owned struct libvirt_qube */
+	gint references; /* atomic: the owner, and every job */
+	bool closed;     /* main loop: the owner has gone, nobody is told any more */
 	enum domain_xml_driver driver;
-	virConnectPtr connection; /* worker */
+
+	/* main loop */
+	GHashTable
+	    *qubes; /* owned uuid -> owned struct libvirt_qube; also halted ones, for a while */
+	GHashTable *lanes;    /* owned uuid -> owned struct lane; those with jobs */
+	GHashTable *unwanted; /* set of our ids of starts that failed, but may have been done */
+	bool lost;            /* libvirtd has gone, and that has been said */
+	guint retry;          /* source: the next attempt to find it again */
+	guint retry_pause_s;
+
+	/* threads */
+	gint number;  /* atomic: of the last reading */
+	GMutex mutex; /* over those below; held while a connection is made */
+	virConnectPtr connection;
+	uid_t qemu_uid; /* as whom libvirt runs QEMU; -1: as us */
+	gid_t qemu_gid;
 };
 
 /* What a job found out about one domain, on its way to the main loop. */
 struct libvirt_finding {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	struct libvirt_qube qube;
+	uint32_t our_id; /* that of the mark; 0: none */
 };
 
-/* One piece of work: run in the worker, then answered on the main loop. */
+/* What a start needs besides its name. */
+struct libvirt_start {
+	struct domain_xml_machine machine; /* borrows the strings below; QEMU only */
+	char *xml, *conf;                  /* owned; conf: text of guest.conf, NULL: none */
+	char *port_path, *console_path, *region_name; /* owned */
+};
+
+/* One piece of work: run in a thread, then answered on the main loop. */
 struct libvirt_job {
 	struct libvirt *libvirt; /* reference */
 	void (*work)(struct libvirt_job *job);
-	char *uuid, *name, *xml; /* owned; NULL where the work needs none */
-	hypervisor_done done;    /* NULL: nobody waits, or he has been told */
+	char *uuid, *name;           /* owned; NULL where the work needs none */
+	struct libvirt_start *start; /* owned; NULL but for a start */
+	uint32_t our_id;             /* of the start; else that of the run, as far as known; 0 */
+	hypervisor_done done;        /* NULL: nobody waits, or he has been told */
 	void *data;
-	guint timeout;    /* main loop */
-	char *error;      /* owned; result */
-	int64_t xid;      /* result */
-	GArray *findings; /* owned: struct libvirt_finding; result */
+	guint timeout;            /* main loop */
+	gint abandoned;           /* atomic: nobody wants the start any more */
+	virConnectPtr connection; /* thread: owned */
+	char *error;              /* owned; result */
+	bool undone;              /* result: a failed start has left nothing */
+	int64_t xid;              /* result */
+	gint64 number;            /* result of look_all: taken before the list was read */
+	GArray *findings;         /* owned: struct libvirt_finding; result */
 };
 
 struct libvirt *libvirt_ref(struct libvirt *libvirt);
 void libvirt_unref(struct libvirt *libvirt);
 
-/* On either side. */
 struct libvirt_job *libvirt_job_new(struct libvirt *libvirt, void (*work)(struct libvirt_job *job));
 void libvirt_job_free(struct libvirt_job *job);
-/* Hands it to the worker; the answer is the business of hypervisor_libvirt.c. */
-void libvirt_job_post(struct libvirt_job *job);
 
-/* The rest in the worker only. False, with job->error, when no connection can be made. */
+GHashTable *libvirt_lanes_new(void);
+/* libvirt_jobs.c, on the main loop: hands it to its lane. The answer comes there, too. */
+void libvirt_job_post(struct libvirt_job *job);
+/* Keeps what was found, and says nothing; for the first look. */
+void libvirt_remember(struct libvirt *libvirt, const struct libvirt_finding *finding);
+/* In any thread: the state of this domain may be another one; the connection has gone. */
+void libvirt_tell_changed(struct libvirt *libvirt, const char *uuid);
+void libvirt_tell_lost(struct libvirt *libvirt);
+
+/* The rest in a thread only. False, with job->error, when no connection can be made. */
 bool libvirt_work_connect(struct libvirt_job *job);
 
 void libvirt_work_look(struct libvirt_job *job);     /* how one qube is */
 void libvirt_work_look_all(struct libvirt_job *job); /* how all of ours are */
-void libvirt_work_start(struct libvirt_job *job);    /* needs name and xml */
+/* The same, and removes machines that nobody runs; before the first start. */
+void libvirt_work_look_first(struct libvirt_job *job);
+void libvirt_work_start(struct libvirt_job *job); /* needs name, our_id and start */
 void libvirt_work_shutdown(struct libvirt_job *job);
 void libvirt_work_kill(struct libvirt_job *job);
 void libvirt_work_pause(struct libvirt_job *job);

@@ -6,11 +6,14 @@
 #include <stdbool.h>
 
 /*
- * The hooks that libvirt takes have no data of their own, so these few things are the file's: they
- * are touched by the worker only, after it was made.
+ * The hooks that libvirt takes have no data of their own, so these few things are the file's. libvirt
+ * adds and changes watches from whatever thread makes a call; they are followed, and freed, in the
+ * events' thread.
  */
 static struct {
 	GMainContext *context;
+	GThreadPool *calls;
+	GMutex mutex;        /* over the two below, and every watch's source */
 	GHashTable *watches; /* number -> struct watch */
 	int last;            /* number given out last */
 } worker;
@@ -84,61 +87,65 @@ switch_on(struct watch *watch, GSource *source, GSourceFunc func)
 static void
 update_fd(int number, int events)
 {
-	struct watch *watch = g_hash_table_lookup(worker.watches, GINT_TO_POINTER(number));
+	struct watch *watch;
 
-	if (watch == NULL)
-		return;
-	if (events == 0)
+	g_mutex_lock(&worker.mutex);
+	watch = g_hash_table_lookup(worker.watches, GINT_TO_POINTER(number));
+	if (watch != NULL && events == 0)
 		switch_off(watch);
-	else
+	else if (watch != NULL)
 		switch_on(watch, g_unix_fd_source_new(watch->fd, condition_of(events)),
 		    G_SOURCE_FUNC(on_fd));
+	g_mutex_unlock(&worker.mutex);
 }
 
 static void
 update_timer(int number, int timeout_ms)
 {
-	struct watch *watch = g_hash_table_lookup(worker.watches, GINT_TO_POINTER(number));
+	struct watch *watch;
 
-	if (watch == NULL)
-		return;
-	if (timeout_ms < 0)
+	g_mutex_lock(&worker.mutex);
+	watch = g_hash_table_lookup(worker.watches, GINT_TO_POINTER(number));
+	if (watch != NULL && timeout_ms < 0)
 		switch_off(watch);
-	else
+	else if (watch != NULL)
 		switch_on(watch, g_timeout_source_new((guint)timeout_ms), on_time);
+	g_mutex_unlock(&worker.mutex);
 }
 
-static struct watch *
-watch_new(int fd, void *opaque, virFreeCallback free_opaque)
+/* Returns its number; which callback it has must be known before anything can happen. */
+static int
+watch_new(struct watch template, void *opaque, virFreeCallback free_opaque)
 {
-	struct watch *watch = g_new0(struct watch, 1);
+	struct watch *watch = g_memdup2(&template, sizeof(template));
 
-	watch->number = ++worker.last;
-	watch->fd = fd;
 	watch->opaque = opaque;
 	watch->free_opaque = free_opaque;
+	g_mutex_lock(&worker.mutex);
+	watch->number = ++worker.last;
 	g_hash_table_insert(worker.watches, GINT_TO_POINTER(watch->number), watch);
-	return watch;
+	g_mutex_unlock(&worker.mutex);
+	return watch->number;
 }
 
 static int
 add_fd(int fd, int events, virEventHandleCallback callback, void *opaque, virFreeCallback free_func)
 {
-	struct watch *watch = watch_new(fd, opaque, free_func);
+	struct watch watch = {.fd = fd, .on_fd = callback};
+	int number = watch_new(watch, opaque, free_func);
 
-	watch->on_fd = callback;
-	update_fd(watch->number, events);
-	return watch->number;
+	update_fd(number, events);
+	return number;
 }
 
 static int
 add_timer(int timeout_ms, virEventTimeoutCallback callback, void *opaque, virFreeCallback free_func)
 {
-	struct watch *watch = watch_new(-1, opaque, free_func);
+	struct watch watch = {.fd = -1, .on_time = callback};
+	int number = watch_new(watch, opaque, free_func);
 
-	watch->on_time = callback;
-	update_timer(watch->number, timeout_ms);
-	return watch->number;
+	update_timer(number, timeout_ms);
+	return number;
 }
 
 static gboolean
@@ -156,13 +163,18 @@ on_removed(gpointer data)
 static int
 remove_watch(int number)
 {
-	struct watch *watch = g_hash_table_lookup(worker.watches, GINT_TO_POINTER(number));
 	g_autoptr(GSource) later = NULL;
+	struct watch *watch;
 
+	g_mutex_lock(&worker.mutex);
+	watch = g_hash_table_lookup(worker.watches, GINT_TO_POINTER(number));
+	if (watch != NULL) {
+		g_hash_table_steal(worker.watches, GINT_TO_POINTER(number));
+		switch_off(watch);
+	}
+	g_mutex_unlock(&worker.mutex);
 	if (watch == NULL)
 		return -1;
-	g_hash_table_steal(worker.watches, GINT_TO_POINTER(number));
-	switch_off(watch);
 	later = g_idle_source_new();
 	g_source_set_callback(later, on_removed, watch, NULL);
 	g_source_attach(later, worker.context);
@@ -187,12 +199,27 @@ on_libvirt_error(void *data, virErrorPtr error)
 	(void)error;
 }
 
+struct work {
+	void (*func)(void *data);
+	void *data;
+};
+
+static void
+on_work(gpointer data, gpointer unused)
+{
+	g_autofree struct work *work = data;
+
+	(void)unused;
+	work->func(work->data);
+}
+
 static gpointer
 worker_begin(gpointer data)
 {
 	(void)data;
 	worker.context = g_main_context_new();
 	worker.watches = g_hash_table_new(g_direct_hash, g_direct_equal);
+	worker.calls = g_thread_pool_new(on_work, NULL, LIBVIRT_WORKER_CALLS, FALSE, NULL);
 	virSetErrorFunc(NULL, on_libvirt_error);
 	virEventRegisterImpl(
 	    add_fd, update_fd, remove_watch, add_timer, update_timer, remove_watch);
@@ -200,32 +227,14 @@ worker_begin(gpointer data)
 	return NULL;
 }
 
-struct work {
-	void (*func)(void *data);
-	void *data;
-};
-
-static gboolean
-on_work(gpointer data)
-{
-	struct work *work = data;
-
-	work->func(work->data);
-	return G_SOURCE_REMOVE;
-}
-
 void
 libvirt_worker_run(void (*func)(void *data), void *data)
 {
 	static GOnce once = G_ONCE_INIT;
-	g_autoptr(GSource) source = NULL;
 	struct work *work = g_new(struct work, 1);
 
 	g_once(&once, worker_begin, NULL);
 	work->func = func;
 	work->data = data;
-	source = g_idle_source_new();
-	g_source_set_priority(source, G_PRIORITY_DEFAULT);
-	g_source_set_callback(source, on_work, work, g_free);
-	g_source_attach(source, worker.context);
+	g_thread_pool_push(worker.calls, work, NULL);
 }

@@ -229,6 +229,9 @@ step_spawn(struct run *run)
 	bool is_disposable = domain_class(domain) == DOMAIN_DISP;
 	g_autofree char *virt_mode = domain_string(domain, PROPERTY_VIRT_MODE);
 	g_autofree char *mac = domain_string(domain, PROPERTY_MAC);
+	g_autofree char *ip = domain_string(domain, PROPERTY_IP);
+	g_autofree char *ip6 = domain_string(domain, PROPERTY_IP6);
+	const struct domain *netvm = domain_netvm(domain);
 	g_autofree char *user = domain_string(domain, PROPERTY_DEFAULT_USER);
 	g_autofree char *layout = domain_string(domain, PROPERTY_KEYBOARD_LAYOUT);
 	g_autofree char *services = services_of(domain);
@@ -249,7 +252,10 @@ step_spawn(struct run *run)
 	    .initrd = run->boot.initrd,
 	    .cmdline = run->boot.cmdline,
 	    .mac = mac,
-	    .has_netvm = domain_netvm(domain) != NULL,
+	    .ip = ip,
+	    .ip6 = ip6,
+	    .netvm = netvm != NULL ? domain_name(netvm) : "",
+	    .has_netvm = netvm != NULL,
 	    .debug = domain_bool(domain, PROPERTY_DEBUG),
 	    .default_user = user,
 	    .keyboard_layout = layout,

@@ -19,6 +19,8 @@ struct console {
 	guint readable, tick; /* sources; 0 = none */
 	GString *line;        /* owned: the line that is growing */
 	char last[LINE_MAX_BYTES];
+	void (*on_end)(void *data); /* NULL: nobody waits */
+	void *on_end_data;
 };
 
 static int
@@ -61,6 +63,12 @@ keep_line(struct console *console, char byte)
 static void
 take(struct console *console, char *bytes, size_t len)
 {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != '\r')
+			bytes[kept++] = bytes[i];
+	len = kept;
 	for (size_t i = 0; i < len; i++) {
 		if (bytes[i] != '\n' && (bytes[i] < 0x20 || bytes[i] > 0x7e))
 			bytes[i] = '?';
@@ -114,6 +122,8 @@ on_readable(gint fd, GIOCondition condition, gpointer data)
 	console->readable = 0;
 	if (!over)
 		console->tick = g_timeout_add(1000, on_next_second, console);
+	else if (console->on_end != NULL)
+		console->on_end(console->on_end_data);
 	return G_SOURCE_REMOVE;
 }
 
@@ -140,6 +150,13 @@ console_new(const char *name, int fd, struct console **ret)
 	console->readable = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, on_readable, console);
 	*ret = console;
 	return 0;
+}
+
+void
+console_on_end(struct console *console, void (*func)(void *data), void *data)
+{
+	console->on_end = func;
+	console->on_end_data = data;
 }
 
 void

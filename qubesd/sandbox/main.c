@@ -6,13 +6,16 @@
  * It does not need qubesd once it has begun: a qube outlives a restart of qubesd, and when it ends
  * what was made for it is removed by the one that made it.
  */
+#include "qubesd/sandbox/console.h"
 #include "qubesd/sandbox/sandbox.h"
 #include "shared/log.h"
+#include "shared/text.h"
 
 #include <errno.h>
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int
 on_start(const struct sandbox_options *options)
@@ -48,6 +51,37 @@ on_check(const struct sandbox_options *options)
 	return 1;
 }
 
+static void
+on_console_end(void *data)
+{
+	g_main_loop_quit(data);
+}
+
+/* Copies standard input to a guest's log: the console of a machine, as long as it runs. */
+static int
+on_console(const struct sandbox_options *options)
+{
+	struct console *console;
+	GMainLoop *loop;
+	int r;
+
+	if (options->name == NULL || !text_is_qube_name(options->name)) {
+		log_error("--name is missing or cannot be used");
+		return 2;
+	}
+	r = console_new(options->name, STDIN_FILENO, &console);
+	if (r < 0) {
+		log_error("the log of %s: %s", options->name, g_strerror(-r));
+		return 1;
+	}
+	loop = g_main_loop_new(NULL, FALSE);
+	console_on_end(console, on_console_end, loop);
+	g_main_loop_run(loop);
+	console_free(console);
+	g_main_loop_unref(loop);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const struct sandbox_options *options);
@@ -55,6 +89,7 @@ static const struct {
     {"start", on_start},
     {"clean", on_clean},
     {"check", on_check},
+    {"console", on_console},
 };
 
 int
@@ -77,6 +112,6 @@ main(int argc, char **argv)
 		sandbox_options_clear(&options);
 		return status;
 	}
-	log_error("usage: bordure-sandbox start|clean|check [--help]");
+	log_error("usage: bordure-sandbox start|clean|check|console [--help]");
 	return 2;
 }

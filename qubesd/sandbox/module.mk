@@ -1,12 +1,12 @@
 # What a sandbox is made of: bordure-sandbox makes one and stays with it, bordure-init is process 1
 # inside; and the hypervisors and the lifecycle that qubesd links.
 libs += sandbox hypervisor
-sandbox.src := $(addprefix qubesd/sandbox/,bwrap_args.c cgroup.c console.c etc_files.c identity.c \
+sandbox.src := qubesd/region_bytes.c $(addprefix qubesd/sandbox/,bwrap_args.c cgroup.c console.c etc_files.c identity.c \
 	options.c pidns.c private.c seccomp.c stage.c state.c tree.c)
 sandbox.pkgs := glib-2.0 libseccomp
 
 programs += bordure-sandbox
-bordure-sandbox.src := $(addprefix qubesd/sandbox/,main.c check.c child.c sandbox.c)
+bordure-sandbox.src := qubesd/region_bytes.c $(addprefix qubesd/sandbox/,main.c check.c child.c sandbox.c)
 bordure-sandbox.libs := sandbox vchan shared
 bordure-sandbox.pkgs := glib-2.0 jansson
 
@@ -15,9 +15,10 @@ bordure-init.src := qubesd/sandbox/init.c
 bordure-init.libs := guest-init shared
 bordure-init.pkgs := glib-2.0
 
-hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c gui_access.c hypervisor.c hypervisor_libvirt.c \
-	hypervisor_sandbox.c libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_gui.c lifecycle_reach.c \
-	lifecycle_start.c qrexec_child.c sandbox_qube.c)
+hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c domain_xml_qemu.c domain_xml_xen.c \
+	gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c libvirt_jobs.c \
+	libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_gui.c \
+	lifecycle_reach.c lifecycle_start.c machine.c qrexec_child.c region_file.c sandbox_qube.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
 
 tests += test_domain_ids
@@ -46,7 +47,7 @@ test_sandbox_console.pkgs := cmocka glib-2.0
 
 tests += test_hypervisor_libvirt
 test_hypervisor_libvirt.src := tests/unit/test_hypervisor_libvirt.c
-test_hypervisor_libvirt.libs := hypervisor sandbox shared
+test_hypervisor_libvirt.libs := hypervisor sandbox vchan shared
 test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
 
 tests += test_lifecycle

@@ -60,7 +60,7 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 		G_OPTION_ENTRY_NULL,
 	};
 	/* clang-format on */
-	g_autoptr(GOptionContext) context = g_option_context_new("start|clean|check");
+	g_autoptr(GOptionContext) context = g_option_context_new("start|clean|check|console");
 	g_autoptr(GError) error = NULL;
 
 	g_option_context_add_main_entries(context, entries, NULL);

@@ -8,6 +8,7 @@
  * watches; what is left when we are killed is removed by sandbox_clean() at the next start.
  */
 #include "qubesd/sandbox/sandbox.h"
+#include "qubesd/region_bytes.h"
 #include "qubesd/sandbox/cgroup.h"
 #include "qubesd/sandbox/child.h"
 #include "qubesd/sandbox/console.h"
@@ -34,9 +35,6 @@
 #include <unistd.h>
 
 #define READY_TIMEOUT_S 20
-#define REGION_BYTES (UINT64_C(512) << 20)
-#define REGION_BYTES_MIN (UINT64_C(1) << 20)
-#define REGION_BYTES_MAX (UINT64_C(4) << 30)
 
 struct pipe_pair {
 	int in, out; /* to read from, to write to; -1 = closed */
@@ -106,24 +104,6 @@ tell(const struct sandbox *sandbox, const char *word, const char *text)
 		log_debug("nobody waits for the outcome");
 	if (sandbox->options->status_fd >= 0)
 		close(fd);
-}
-
-/* Is this a power of two that a region may have? */
-static uint64_t
-region_bytes(void)
-{
-	const char *text = g_getenv("QUBES_REGION_SIZE");
-	uint64_t bytes;
-
-	if (text == NULL || text[0] == '\0')
-		return REGION_BYTES;
-	if (!g_ascii_string_to_unsigned(
-		text, 10, REGION_BYTES_MIN, REGION_BYTES_MAX, &bytes, NULL) ||
-	    (bytes & (bytes - 1)) != 0) {
-		log_warn("QUBES_REGION_SIZE is no power of two from 1 MiB to 4 GiB, in bytes");
-		return REGION_BYTES;
-	}
-	return bytes;
 }
 
 /* ---- what is made before the child, in this order ------------------------------------------ */

@@ -24,6 +24,9 @@ sample(void)
 	    .initrd = "",
 	    .cmdline = "quiet",
 	    .mac = "00:16:3e:5e:6c:00",
+	    .ip = "10.137.0.3",
+	    .ip6 = "",
+	    .netvm = "",
 	    .default_user = "user",
 	    .keyboard_layout = "us++",
 	    .gui_domain = 0,
@@ -39,7 +42,7 @@ document_of(const struct hypervisor_qube *qube, enum domain_xml_driver driver)
 	char *text = NULL, *error = NULL;
 	xmlDocPtr document;
 
-	assert_int_equal(domain_xml_new(qube, driver, &text, &error), 0);
+	assert_int_equal(domain_xml_new(qube, driver, NULL, &text, &error), 0);
 	assert_null(error);
 	document = xmlReadMemory(text, (int)strlen(text), NULL, NULL, XML_PARSE_NONET);
 	assert_non_null(document);
@@ -224,7 +227,7 @@ lvt_01_bytes_that_xml_cannot_carry_are_refused_by_name(void **state)
 		char *text = NULL, *error = NULL;
 
 		qube.cmdline = wrong[i];
-		assert_int_equal(domain_xml_new(&qube, DOMAIN_XML_XEN, &text, &error), -EINVAL);
+		assert_int_equal(domain_xml_new(&qube, DOMAIN_XML_XEN, NULL, &text, &error), -EINVAL);
 		assert_null(text);
 		assert_non_null(strstr(error, "command line"));
 		g_free(error);

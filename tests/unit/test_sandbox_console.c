@@ -64,7 +64,7 @@ bytes_that_could_reach_a_terminal_become_question_marks(void **state)
 	close(fd);
 	console_free(console);
 	assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	assert_string_equal(text, "plain\n?[31mred?????x\n");
+	assert_string_equal(text, "plain\n?[31mred????x\n");
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 }

@@ -1,0 +1,207 @@
+#include "qubesd/machine.h"
+
+#include "qubesd/region_file.h"
+#include "shared/log.h"
+#include "shared/paths.h"
+#include "shared/text.h"
+#include "shared/unix_socket.h"
+#include "shared/vchan/broker_control.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FOLDER "machine"
+
+static const char *const files[] = {"port.sock", "console.sock", "uuid"};
+
+static char *
+folder_of(uint32_t xid)
+{
+	g_autofree char *name = g_strdup_printf(FOLDER "/%" PRIu32, xid);
+
+	return path_in_runtime_dir(name);
+}
+
+static char *
+file_of(uint32_t xid, const char *name)
+{
+	g_autofree char *folder = folder_of(xid);
+
+	return g_build_filename(folder, name, NULL);
+}
+
+char *
+machine_port_path(uint32_t xid)
+{
+	return file_of(xid, "port.sock");
+}
+
+char *
+machine_console_path(uint32_t xid)
+{
+	return file_of(xid, "console.sock");
+}
+
+/* Two lines: the UUID and the kind. NULL when there are none. g_strfreev(). */
+static GStrv
+read_facts(uint32_t xid)
+{
+	g_autofree char *path = file_of(xid, "uuid");
+	g_autofree char *text = NULL;
+	GStrv lines;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return NULL;
+	lines = g_strsplit(text, "\n", 3);
+	if (g_strv_length(lines) == 3 && text_is_uuid(lines[0]))
+		return lines;
+	g_strfreev(lines);
+	return NULL;
+}
+
+/* --- making --------------------------------------------------------------------------------- */
+
+static int
+make_folder(const struct machine_spec *spec)
+{
+	g_autofree char *folder = folder_of(spec->xid);
+	g_autofree char *path = file_of(spec->xid, "uuid");
+	g_autofree char *text = g_strconcat(spec->uuid, "\n", spec->kind, "\n", NULL);
+
+	/* libvirt makes the sockets, as whoever it runs as: the folder can be entered, not listed */
+	if (g_mkdir_with_parents(folder, 0711) < 0)
+		return -errno;
+	return g_file_set_contents(path, text, -1, NULL) ? 0 : -EIO;
+}
+
+static int
+add_to_broker(const struct machine_spec *spec)
+{
+	g_autofree char *port = machine_port_path(spec->xid);
+	g_autofree char *region = region_file_path(spec->uuid);
+	struct broker_control *broker;
+	int r = broker_control_new(NULL, &broker);
+
+	if (r < 0)
+		return r;
+	r = broker_control_add_machine(broker, spec->xid, port, region, spec->conf);
+	if (r == -EEXIST) { /* from a run that nobody could clean up after */
+		r = broker_control_remove(broker, spec->xid);
+		if (r == 0)
+			r = broker_control_add_machine(broker, spec->xid, port, region, spec->conf);
+	}
+	broker_control_free(broker);
+	return r;
+}
+
+int
+machine_make(const struct machine_spec *spec, char **ret_error)
+{
+	int r = make_folder(spec);
+
+	if (r < 0)
+		*ret_error = g_strdup_printf("its folder cannot be made: %s", g_strerror(-r));
+	else
+		r = region_file_make(REGION_FILE_DIR, spec->uuid, spec->region_bytes, spec->uid,
+		    spec->gid, ret_error);
+	if (r == 0) {
+		r = add_to_broker(spec);
+		if (r < 0)
+			*ret_error = g_strdup_printf(
+			    "vchan-broker does not take it: %s: is it running?", g_strerror(-r));
+	}
+	if (r < 0)
+		machine_remove(spec->xid);
+	return r;
+}
+
+/* --- the console ---------------------------------------------------------------------------- */
+
+static void
+child_setup(gpointer unused)
+{
+	(void)unused;
+	(void)setsid(); /* it outlives us, and a Ctrl-C for us is none for it */
+}
+
+void
+machine_watch_console(uint32_t xid, const char *name)
+{
+	g_autofree char *path = machine_console_path(xid);
+	g_autofree char *program = path_program("bordure-sandbox");
+	g_autofree char *option = g_strconcat("--name=", name, NULL);
+	const char *argv[] = {program, "console", option, NULL};
+	g_autoptr(GError) error = NULL;
+	int fd = unix_socket_dial(path, SOCK_STREAM);
+
+	if (fd < 0) {
+		log_warn("%s: no log of its console: %s", name, g_strerror(-fd));
+		return;
+	}
+	if (!g_spawn_async_with_fds(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, child_setup, NULL,
+		NULL, fd, -1, -1, &error))
+		log_warn("%s: no log of its console: %s", name, error->message);
+	close(fd);
+}
+
+/* --- removing ------------------------------------------------------------------------------- */
+
+static void
+remove_from_broker(uint32_t xid)
+{
+	struct broker_control *broker;
+	int r = broker_control_new(NULL, &broker);
+
+	if (r == 0) {
+		r = broker_control_remove(broker, xid);
+		broker_control_free(broker);
+	}
+	if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
+		log_warn("vchan-broker keeps domain %" PRIu32 ": %s", xid, g_strerror(-r));
+}
+
+void
+machine_remove(uint32_t xid)
+{
+	g_auto(GStrv) facts = read_facts(xid);
+	g_autofree char *folder = folder_of(xid);
+
+	if (access(folder, F_OK) < 0)
+		return;
+	remove_from_broker(xid);
+	if (facts != NULL)
+		region_file_remove(REGION_FILE_DIR, facts[0]);
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path = g_build_filename(folder, files[i], NULL);
+
+		(void)unlink(path);
+	}
+	if (rmdir(folder) < 0 && errno != ENOENT)
+		log_warn("%s stays: %s", folder, g_strerror(errno));
+}
+
+GArray *
+machine_list(const char *kind)
+{
+	g_autofree char *path = path_in_runtime_dir(FOLDER);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	GArray *xids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_auto(GStrv) facts = NULL;
+		guint64 number;
+		uint32_t xid;
+
+		if (!g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &number, NULL))
+			continue;
+		xid = (uint32_t)number;
+		facts = read_facts(xid);
+		if (facts == NULL || strcmp(facts[1], kind) == 0)
+			g_array_append_val(xids, xid);
+	}
+	return xids;
+}
