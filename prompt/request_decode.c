@@ -264,7 +264,19 @@ read_notify(json_t *object, struct notify_request *notify)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-/* The descriptor's first word must be one of the two services, with no argument. */
+/* rest: "", in the shortest form, or " CALLER..." */
+static bool
+is_from_dom0(const char *rest)
+{
+	size_t len = rest[0] != '\0' ? strcspn(rest + 1, " ") : 0;
+
+	return rest[0] == '\0' || (len == strlen("dom0") && strncmp(rest + 1, "dom0", len) == 0);
+}
+
+/*
+ * The descriptor's first word must be one of the two services, with no argument; the second one, the
+ * caller, dom0: in a GUI domain another qube, whose call some rule allowed, has nothing to ask.
+ */
 static int
 read_kind(const char *descriptor, enum request_kind *ret)
 {
@@ -276,7 +288,8 @@ read_kind(const char *descriptor, enum request_kind *ret)
 		len--; /* the form without an argument may be spelled so */
 	for (enum request_kind kind = REQUEST_ASK; kind <= REQUEST_NOTIFY; kind++) {
 		if (strlen(services[kind]) == len &&
-		    strncmp(descriptor, services[kind], len) == 0) {
+		    strncmp(descriptor, services[kind], len) == 0 &&
+		    is_from_dom0(strchrnul(descriptor, ' '))) {
 			*ret = kind;
 			return 0;
 		}

@@ -4,6 +4,7 @@
  * Shape:  "SERVICE SOURCE TYPE TARGET" NUL, then one JSON object; SERVICE is policy.Ask or
  *         policy.Notify. From it come checked texts that may be shown as they are.
  * Trust:  the daemon is trusted; names, services and arguments in its words were chosen by qubes.
+ *         Only dom0 asks: another caller is refused.
  *         A source, service or argument with any byte outside A-Z a-z 0-9 @ _ . - + is refused.
  * Limits: REQUEST_MAX bytes, REQUEST_TARGETS_MAX choices.
  * Pure:   no GTK, no X, no globals.

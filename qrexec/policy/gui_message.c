@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define ICON_UNKNOWN "appvm-black"
+#define DISPVM "@dispvm:"
 
 static char *
 dump(json_t *object)
@@ -43,6 +44,27 @@ add_qube(json_t *icons, json_t *colors, const struct qube_info *qube)
 		json_object_set_new(colors, disposable, json_string(qube->label));
 }
 
+static bool
+is_offered(const struct policy_decision *asked, const char *name)
+{
+	for (guint i = 0; i < asked->choices->len; i++) {
+		const char *target = g_array_index(asked->choices, struct policy_choice, i).target;
+		size_t skip = g_str_has_prefix(target, DISPVM) ? strlen(DISPVM) : 0;
+
+		if (strcmp(target + skip, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* dom0 knows all qubes; another GUI domain is shown those that the question is about. */
+static bool
+may_show(const struct call *call, const struct policy_decision *asked, const char *name)
+{
+	return g_strcmp0(asked->guivm, "dom0") == 0 || strcmp(name, asked->source) == 0 ||
+	       strcmp(name, call->source) == 0 || is_offered(asked, name);
+}
+
 char *
 gui_message_ask(
     const struct system_info *info, const struct call *call, const struct policy_decision *asked)
@@ -51,8 +73,12 @@ gui_message_ask(
 	json_t *icons = json_object(), *colors = json_object(), *targets = json_array();
 	json_t *request;
 
-	for (guint i = 0; i < qubes->len; i++)
-		add_qube(icons, colors, g_ptr_array_index(qubes, i));
+	for (guint i = 0; i < qubes->len; i++) {
+		const struct qube_info *qube = g_ptr_array_index(qubes, i);
+
+		if (may_show(call, asked, qube->name))
+			add_qube(icons, colors, qube);
+	}
 	for (guint i = 0; i < asked->choices->len; i++)
 		json_array_append_new(targets,
 		    json_string(g_array_index(asked->choices, struct policy_choice, i).target));

@@ -30,7 +30,9 @@ session_user(void)
 	if (!g_file_get_contents(path, &text, &len, NULL) ||
 	    guest_conf_parse(text, len, &conf, &line) < 0)
 		return g_strdup("user"); /* a qube that somebody else made */
-	return conf.gui_domain >= 0 ? g_strdup(conf.default_user) : NULL;
+	return conf.gui_domain != -1 || guest_conf_has_service(&conf, "guivm")
+		   ? g_strdup(conf.default_user)
+		   : NULL;
 }
 
 static void

@@ -41,9 +41,15 @@ integration += session_daemon tools_errors tools_session
 # What a qube needs to be the GUI domain of others, beside what every qube has: the trusted side's own
 # programs, the same files.
 guest += bordure-gui-session
-bordure-gui-session.src := $(addprefix qubesd/tools/session/,gui_session.c backoff.c child.c)
+bordure-gui-session.src := $(addprefix qubesd/tools/session/,gui_session.c backoff.c child.c wm_probe.c)
 bordure-gui-session.libs := shared
+bordure-gui-session.pkgs := xcb
 guest_files += $(foreach p,qubes-guid qrexec-policy-agent qvm qvm-start-daemon,$(BUILD)/bin/$(p)=bin/$(p))
 guest_aliases += $(addsuffix =qvm,qvm-check qvm-features qvm-kill qvm-ls qvm-pause qvm-prefs qvm-run \
 	qvm-shutdown qvm-start qvm-tags qvm-unpause)
 guest_links += $(foreach s,policy.Ask policy.Notify,qubes-rpc/$(s)=/run/qubes/policy-agent.sock)
+testtools += region_probe
+region_probe.src := tests/integration/region_probe.c
+region_probe.libs := vchan shared
+region_probe.pkgs := glib-2.0
+integration += gui_domain

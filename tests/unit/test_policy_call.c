@@ -300,8 +300,10 @@ w02_the_question_names_every_icon_and_each_base_as_a_disposable(void **state)
 	    "\"base\": {\"icon\": \"appvm-red\", \"template_for_dispvms\": true}}}";
 	struct policy_choice choice = {.target = (char *)"base"};
 	GArray *choices = g_array_new(FALSE, FALSE, sizeof(choice));
-	struct policy_decision asked = {
-	    .source = (char *)"far", .requested_target = (char *)"@default", .choices = choices};
+	struct policy_decision asked = {.source = (char *)"far",
+	    .requested_target = (char *)"@default",
+	    .choices = choices,
+	    .guivm = (char *)"dom0"};
 	struct call call = {
 	    .service = (char *)"svc", .argument = (char *)"+", .source = (char *)"relay"};
 	struct system_info *info;
@@ -322,6 +324,14 @@ w02_the_question_names_every_icon_and_each_base_as_a_disposable(void **state)
 	assert_string_equal(json_string_value(json_object_get(json, "relay")), "relay");
 	assert_string_equal(json_string_value(json_object_get(json, "default_target")), "");
 	json_decref(json);
+
+	/* Another GUI domain does not learn of qubes that the question is not about. */
+	g_free(text);
+	asked.guivm = (char *)"sys-gui";
+	text = gui_message_ask(info, &call, &asked);
+	assert_null(strstr(text, "work"));
+	assert_non_null(strstr(text, "\"@dispvm:base\":\"dispvm-red\""));
+	assert_non_null(strstr(text, "\"base\":\"appvm-red\""));
 	system_info_free(info);
 	g_array_unref(choices);
 }

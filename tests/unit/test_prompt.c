@@ -299,7 +299,8 @@ prm_15_only_the_two_services_are_served(void **state)
 {
 	static const char json[] = FIELDS("red", "svc", "+", "\"work\"", "");
 	static const char *const bad[] = {"", " ", "policy.Asks dom0", "policy.As dom0",
-	    "policy.Ask+x dom0", "policy.EvalSimple dom0", "POLICY.ASK dom0"};
+	    "policy.Ask+x dom0", "policy.EvalSimple dom0", "POLICY.ASK dom0", "policy.Ask work",
+	    "policy.Ask dom0x", "policy.Ask dom", "policy.Ask work name dom0", "policy.Ask  dom0"};
 	static const char *const fine[] = {
 	    "policy.Ask", "policy.Ask dom0", "policy.Ask+ dom0", HEAD};
 	struct request request;

@@ -11,6 +11,7 @@
  * others are started again by us. Everything ends with it.
  */
 #include "qubesd/tools/session/child.h"
+#include "qubesd/tools/session/wm_probe.h"
 #include "shared/log.h"
 #include "shared/paths.h"
 
@@ -37,6 +38,7 @@ struct gui_session {
 	int number_fd; /* where it tells its display; -1: it has */
 	char number[NUMBER_BYTES + 1];
 	size_t number_len;
+	struct wm_probe *probe;          /* owned until it is done */
 	struct child *parts[PART_COUNT]; /* owned until they have ended */
 	bool ending;
 	int status;
@@ -73,6 +75,19 @@ own_argv(const char *name, const char *option, const char *second)
 	return argv;
 }
 
+/* Windows that come before the window manager is ready could stay unmapped. */
+static void
+on_window_manager(bool managed, void *data)
+{
+	struct gui_session *session = data;
+
+	session->probe = NULL;
+	if (!managed)
+		log_warn("no window manager manages the desktop");
+	session->parts[PART_DAEMON] =
+	    child_new("qvm-start-daemon", own_argv("qvm-start-daemon", "--all", "--watch"), false);
+}
+
 static void
 start_parts(struct gui_session *session)
 {
@@ -85,8 +100,7 @@ start_parts(struct gui_session *session)
 		log_warn("no window manager is installed: %s", window_managers[0]);
 	session->parts[PART_FORK_SERVER] = child_new(
 	    "qrexec-fork-server", own_argv("qrexec-fork-server", "--foreground", NULL), false);
-	session->parts[PART_DAEMON] =
-	    child_new("qvm-start-daemon", own_argv("qvm-start-daemon", "--all", "--watch"), false);
+	session->probe = wm_probe_new(on_window_manager, session);
 }
 
 /* --- the X server --------------------------------------------------------------------------- */
@@ -279,6 +293,7 @@ session_end(struct gui_session *session, int status)
 	session->ending = true;
 	session->status = status;
 	g_clear_handle_id(&session->x_timer, g_source_remove);
+	g_clear_pointer(&session->probe, wm_probe_free);
 	for (unsigned i = 0; i < PART_COUNT; i++) {
 		struct ending_part *ending;
 
