@@ -68,6 +68,7 @@ format_conf(const struct hypervisor_qube *qube, uint32_t xid, char **ret, char *
 	    .keyboard_layout = qube->keyboard_layout,
 	    .xid = xid,
 	    .gui_domain = qube->gui_domain,
+	    .services = qube->services,
 	    .debug = qube->debug,
 	    .privileged = true, /* a machine has a root of its own */
 	};
