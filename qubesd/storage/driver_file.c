@@ -640,14 +640,21 @@ export_path(const struct volume_image *image, char **ret_path, char **ret_error)
 
 /* --- revisions and sizes -------------------------------------------------------------------- */
 
+/* A crash between two steps may have left the content itself among them. */
+static bool
+is_earlier(const struct files *files, const struct revision *revision)
+{
+	return !same_file(revision->path, files->clean);
+}
+
 static const struct revision *
-find_revision(const GPtrArray *revisions, const char *name)
+find_revision(const struct files *files, const GPtrArray *revisions, const char *name)
 {
 	for (guint i = revisions->len; i > 0; i--) {
 		const struct revision *revision = revisions->pdata[i - 1];
 		g_autofree char *number = g_strdup_printf("%u", revision->number);
 
-		if (name[0] == '\0' || strcmp(name, number) == 0)
+		if ((name[0] == '\0' || strcmp(name, number) == 0) && is_earlier(files, revision))
 			return revision;
 	}
 	return NULL;
@@ -663,7 +670,7 @@ revert(const struct volume_image *image, const char *name, char **ret_error)
 
 	files_init(&files, image->dir, image->vid);
 	revisions = list_revisions(&files);
-	revision = find_revision(revisions, name);
+	revision = find_revision(&files, revisions, name);
 	if (revision == NULL) {
 		*ret_error = g_strdup("there is no such revision");
 		return -ENOENT;
@@ -784,9 +791,12 @@ status_of(const struct volume_image *image, struct volume_status *ret, char **re
 	ret->path = g_strdup(files.dirty);
 	ret->revisions = g_ptr_array_new_with_free_func(g_free);
 	revisions = list_revisions(&files);
-	for (guint i = 0; i < revisions->len; i++)
-		g_ptr_array_add(ret->revisions,
-		    g_strdup_printf("%u", ((struct revision *)revisions->pdata[i])->number));
+	for (guint i = 0; i < revisions->len; i++) {
+		const struct revision *revision = revisions->pdata[i];
+
+		if (is_earlier(&files, revision))
+			g_ptr_array_add(ret->revisions, g_strdup_printf("%u", revision->number));
+	}
 	return 0;
 }
 

@@ -5,4 +5,28 @@ qubesd-core.src += $(storage-src)
 fuzz_admin_request.src += $(storage-src)
 fuzz_store.src += $(storage-src)
 
-integration += volumes
+integration += storage_drivers volumes
+
+# What changes the disk passes through the test, which kills in between.
+tests += test_storage
+test_storage.src := tests/unit/test_storage.c \
+	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
+test_storage.pkgs := cmocka glib-2.0
+test_storage.ldlibs := $(foreach f,rename link unlink ftruncate fsync copy_content,-Wl,--wrap=$(f))
+
+tests += test_volume
+test_volume.src := tests/unit/test_volume.c tests/unit/lifecycle_double.c
+test_volume.libs := qubesd-core shared
+test_volume.pkgs := cmocka
+
+# Every decoder of what callers say of volumes and pools.
+fuzzers += fuzz_volume
+fuzz_volume.src := tests/fuzz/fuzz_volume.c $(addprefix qubesd/, \
+	admin_error.c grammar.c pool.c pool_decode.c) $(addprefix qubesd/storage/, \
+	copy.c driver.c driver_file.c driver_kernel.c volume.c volume_decode.c)
+fuzz_volume.libs := shared
+
+testtools += bench_storage
+bench_storage.src := tests/bench/bench_storage.c \
+	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
+bench_storage.pkgs := glib-2.0
