@@ -18,7 +18,7 @@ vchan-xen.pkgs := glib-2.0 xengnttab xenstore xenvchan
 # A qube has it where its programs look: ../lib beside them.
 guest_files += $(BUILD)/lib/vchan-xen.so=lib/vchan-xen.so
 
-tests += test_vchan test_broker test_broker_hostile test_broker_machine test_broker_port test_broker_decode test_region
+tests += test_vchan test_broker test_broker_hostile test_broker_machine test_broker_port test_broker_decode test_mux_decode test_region
 test_vchan.src := tests/unit/test_vchan.c
 test_vchan.libs := vchan shared
 test_vchan.pkgs := cmocka
@@ -36,6 +36,8 @@ test_broker_port.libs := vchan shared
 test_broker_port.pkgs := cmocka
 test_broker_decode.src := tests/unit/test_broker_decode.c shared/vchan/broker_decode.c
 test_broker_decode.pkgs := cmocka glib-2.0
+test_mux_decode.src := tests/unit/test_mux_decode.c shared/vchan/mux_decode.c
+test_mux_decode.pkgs := cmocka glib-2.0
 test_region.src := tests/unit/test_region.c
 test_region.libs := vchan shared
 test_region.pkgs := cmocka
@@ -52,3 +54,6 @@ fuzz_broker.src := tests/fuzz/fuzz_broker.c shared/vchan/broker_decode.c
 fuzzers += fuzz_region
 fuzz_region.src := tests/fuzz/fuzz_region.c
 fuzz_region.libs := vchan shared
+
+fuzzers += fuzz_mux
+fuzz_mux.src := tests/fuzz/fuzz_mux.c shared/vchan/mux_decode.c

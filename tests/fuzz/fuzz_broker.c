@@ -42,7 +42,8 @@ static void
 try_control(const uint8_t *data, size_t size)
 {
 	struct broker_control_request request, before;
-	bool adds;
+	bool adds, machine;
+	size_t texts;
 	int r;
 
 	memset(&request, 0x5a, sizeof(request));
@@ -53,13 +54,19 @@ try_control(const uint8_t *data, size_t size)
 		return;
 	}
 	adds = request.type == BROKER_CONTROL_ADD;
-	assert(request.type >= BROKER_CONTROL_ADD && request.type <= BROKER_CONTROL_LIST);
+	machine = request.type == BROKER_CONTROL_ADD_MACHINE;
+	assert(request.type >= BROKER_CONTROL_ADD && request.type <= BROKER_CONTROL_ADD_MACHINE);
 	assert(request.domain == 0 || request.type != BROKER_CONTROL_LIST);
 	assert(request.gui_domain == 0 || request.type == BROKER_CONTROL_SET_GUI_DOMAIN);
 	assert(adds || (request.uid == 0 && request.gid == 0 && request.region_bytes == 0));
-	assert(strnlen(request.path, sizeof(request.path)) ==
-	       size - sizeof(struct broker_wire_control));
-	assert(adds ? request.path[0] == '/' : request.path[0] == '\0');
+	texts = strnlen(request.path, sizeof(request.path)) +
+		strnlen(request.region_path, sizeof(request.region_path)) +
+		strnlen(request.conf, sizeof(request.conf));
+	assert(size == sizeof(struct broker_wire_control) + texts +
+			   (machine ? sizeof(struct broker_wire_machine) : 0));
+	assert(adds || machine ? request.path[0] == '/' : request.path[0] == '\0');
+	assert(request.region_path[0] == '\0' || (machine && request.region_path[0] == '/'));
+	assert(request.conf[0] == '\0' || machine);
 }
 
 int

@@ -178,8 +178,91 @@ control_message_ends_with_its_fixed_part_or_its_path(void **state)
 	    decode_control((struct broker_wire_control){.version = 1, .type = 0}, "", 0, &control),
 	    -EPROTO);
 	assert_int_equal(
-	    decode_control((struct broker_wire_control){.version = 1, .type = 5}, "", 0, &control),
+	    decode_control((struct broker_wire_control){.version = 1, .type = 6}, "", 0, &control),
 	    -EPROTO);
+}
+
+/* ADD_MACHINE with texts of these lengths, all of 'x', the paths absolute. */
+static int
+decode_machine(struct broker_wire_machine machine, size_t rest_len, uint32_t uid,
+    struct broker_control_request *ret)
+{
+	const struct broker_wire_control add = {
+	    .version = 1, .type = BROKER_CONTROL_ADD_MACHINE, .domain = 5, .uid = uid};
+	g_autofree char *rest = g_malloc(sizeof(machine) + rest_len);
+	size_t region_at = sizeof(machine) + machine.port_len;
+
+	memset(rest, 'x', sizeof(machine) + rest_len);
+	memcpy(rest, &machine, sizeof(machine));
+	if (machine.port_len > 0 && rest_len > 0)
+		rest[sizeof(machine)] = '/';
+	if (machine.region_len > 0 && rest_len > machine.port_len)
+		rest[region_at] = '/';
+	return decode_control(add, rest, sizeof(machine) + rest_len, ret);
+}
+
+static void
+texts_of_a_machine_have_both_bounds(void **state)
+{
+	struct broker_control_request control;
+	const uint32_t port_max = UNIX_SOCKET_PATH_MAX, region_max = BROKER_REGION_PATH_MAX;
+	const uint32_t conf_max = BROKER_CONF_MAX;
+	size_t all = (size_t)port_max + region_max + conf_max;
+
+	(void)state;
+	assert_int_equal(
+	    decode_machine(
+		(struct broker_wire_machine){port_max, region_max, conf_max}, all, 0, &control),
+	    0);
+	assert_int_equal(control.domain, 5);
+	assert_int_equal(strlen(control.path), port_max);
+	assert_int_equal(strlen(control.region_path), region_max);
+	assert_int_equal(strlen(control.conf), conf_max);
+	assert_int_equal(decode_machine((struct broker_wire_machine){1, 0, 0}, 1, 0, &control), 0);
+	assert_string_equal(control.path, "/");
+	assert_string_equal(control.region_path, "");
+	assert_string_equal(control.conf, "");
+
+	assert_int_equal(
+	    decode_machine((struct broker_wire_machine){0, 1, 1}, 2, 0, &control), -EPROTO);
+	assert_int_equal(decode_machine((struct broker_wire_machine){port_max + 1, 0, 0},
+			     port_max + 1, 0, &control),
+	    -EPROTO);
+	assert_int_equal(decode_machine((struct broker_wire_machine){1, region_max + 1, 0},
+			     region_max + 2, 0, &control),
+	    -EPROTO);
+	assert_int_equal(decode_machine((struct broker_wire_machine){1, 0, conf_max + 1},
+			     conf_max + 2, 0, &control),
+	    -EPROTO);
+}
+
+static void
+machine_message_ends_with_its_last_text(void **state)
+{
+	const struct broker_wire_control add = {
+	    .version = 1, .type = BROKER_CONTROL_ADD_MACHINE, .domain = 5};
+	struct broker_wire_machine machine = {2, 2, 2};
+	struct broker_control_request control;
+	char rest[sizeof(machine) + 6];
+
+	(void)state;
+	for (size_t len = 0; len <= 8; len++)
+		assert_int_equal(decode_machine(machine, len, 0, &control), len == 6 ? 0 : -EPROTO);
+	for (size_t len = 0; len < sizeof(machine); len++)
+		assert_int_equal(
+		    decode_control(add, (const char *)&machine, len, &control), -EPROTO);
+	assert_int_equal(decode_machine(machine, 6, 1, &control), -EPROTO); /* no such field */
+	memcpy(rest, &machine, sizeof(machine));
+	for (size_t i = 0; i < 6; i++) { /* a NUL in any text, a path that is not absolute */
+		memcpy(rest + sizeof(machine), "/p/rcc", 6);
+		assert_int_equal(decode_control(add, rest, sizeof(rest), &control), 0);
+		rest[sizeof(machine) + i] = '\0';
+		assert_int_equal(decode_control(add, rest, sizeof(rest), &control), -EPROTO);
+	}
+	memcpy(rest + sizeof(machine), "pp/rcc", 6);
+	assert_int_equal(decode_control(add, rest, sizeof(rest), &control), -EPROTO);
+	memcpy(rest + sizeof(machine), "/prrcc", 6);
+	assert_int_equal(decode_control(add, rest, sizeof(rest), &control), -EPROTO);
 }
 
 int
@@ -194,6 +277,8 @@ main(void)
 	    cmocka_unit_test(refused_message_leaves_the_result_alone),
 	    cmocka_unit_test(path_is_absolute_without_nul_and_fits_an_address),
 	    cmocka_unit_test(control_message_ends_with_its_fixed_part_or_its_path),
+	    cmocka_unit_test(texts_of_a_machine_have_both_bounds),
+	    cmocka_unit_test(machine_message_ends_with_its_last_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
