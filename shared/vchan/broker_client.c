@@ -2,6 +2,7 @@
 
 #include "shared/log.h"
 #include "shared/unix_socket.h"
+#include "shared/vchan/broker_domain.h"
 #include "shared/vchan/broker_socket.h"
 
 #include <errno.h>
@@ -30,6 +31,10 @@ domain_warn_once(struct domain *domain, const char *what, int error)
 	if (domain->warned)
 		return;
 	domain->warned = true;
+	if (domain->id == BROKER_OURSELVES) {
+		log_warn("%s: %s (said once)", what, g_strerror(-error));
+		return;
+	}
 	log_warn("domain %u: %s: %s (said once)", domain->id, what, g_strerror(-error));
 }
 

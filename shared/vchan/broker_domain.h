@@ -8,6 +8,9 @@
 
 #include "shared/vchan/broker_client.h"
 
+/* The number of the only domain in a guest's broker: what the host calls it does not matter there. */
+#define BROKER_OURSELVES UINT32_MAX
+
 /* A broker without any domain, not even 0. Returns 0 or a negative errno. */
 int broker_new_empty(struct broker **ret);
 

@@ -9,8 +9,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Nobody can ask for this number; what the host calls us does not matter here. */
-#define OURSELVES UINT32_MAX
 #define CONF_MODE 0644
 
 struct broker_guest {
@@ -200,7 +198,7 @@ broker_guest_new(const struct broker_guest_options *options, struct broker_guest
 		return r;
 	guest = g_new0(struct broker_guest, 1);
 	guest->broker = broker;
-	guest->domain = domain_new(broker, OURSELVES, options->socket_path);
+	guest->domain = domain_new(broker, BROKER_OURSELVES, options->socket_path);
 	guest->conf_path = g_strdup(options->conf_path);
 	guest->ready_fd = -1;
 	r = open_domain(guest, options);
