@@ -5,8 +5,10 @@
  *
  * Two processes. Throughput: MiB/s of blocks of 4 KiB and 64 KiB one way. Latency: microseconds of
  * a round trip of 64 bytes. Connection: microseconds from asking for both ends to both connected.
+ * "to/from guest": the broker of a guest and the host's, with a relay between that is QEMU.
  * Median and 95th percentile (of throughput the slow end) over the rounds.
  */
+#include "shared/unix_socket.h"
 #include "shared/vchan/broker_control.h"
 #include "shared/vchan/vchan.h"
 
@@ -305,12 +307,100 @@ prepare_broker(gpointer data)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
-static GPid
-start_broker(const char *dir)
+static char *
+broker_program(void)
 {
 	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
 	g_autofree char *self_dir = g_path_get_dirname(self);
-	g_autofree char *program = g_build_filename(self_dir, "..", "bin", "vchan-broker", NULL);
+
+	return g_build_filename(self_dir, "..", "bin", "vchan-broker", NULL);
+}
+
+/* What one side of the port wrote goes to the other. False at the end. */
+static bool
+carry(int from, int to)
+{
+	static char buffer[65536];
+	ssize_t n = read(from, buffer, sizeof(buffer));
+
+	for (ssize_t sent = 0; sent < n;) {
+		ssize_t m = write(to, buffer + sent, (size_t)(n - sent));
+
+		if (m <= 0)
+			return false;
+		sent += m;
+	}
+	return n > 0;
+}
+
+/* One direction of the port, in a process of its own, so that neither waits for the other. */
+static void
+fork_carrier(int from, int to)
+{
+	if (fork() != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	while (carry(from, to))
+		continue;
+	_exit(0);
+}
+
+/* Plays QEMU: both brokers find a socket that one connects to as the port, one as the device. */
+static pid_t
+start_port(const char *port_path, const char *device_path)
+{
+	int listeners[2] = {
+	    unix_socket_listen(port_path, SOCK_STREAM, 1, 0600),
+	    unix_socket_listen(device_path, SOCK_STREAM, 1, 0600),
+	};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fds[2];
+
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		for (int i = 0; i < 2; i++) {
+			struct pollfd pollfd = {.fd = listeners[i], .events = POLLIN};
+
+			poll(&pollfd, 1, -1);
+			fds[i] = accept(listeners[i], NULL, NULL);
+		}
+		fork_carrier(fds[0], fds[1]);
+		while (carry(fds[1], fds[0]))
+			continue;
+		_exit(0);
+	}
+	close(listeners[0]);
+	close(listeners[1]);
+	return pid;
+}
+
+/* The broker of a guest, connected. */
+static GPid
+start_guest_broker(const char *dir, char *device_path)
+{
+	g_autofree char *program = broker_program();
+	g_autofree char *conf_path = g_build_filename(dir, "guest.conf", NULL);
+	g_auto(GStrv) environment =
+	    g_environ_setenv(g_get_environ(), "QUBES_RUNTIME_DIR", dir, TRUE);
+	char *argv[] = {
+	    program, (char[]){"--machine-port"}, device_path, (char[]){"--conf"}, conf_path, NULL};
+	GPid pid;
+
+	if (!g_spawn_async(NULL, argv, environment,
+		G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, prepare_broker, NULL, &pid,
+		NULL))
+		die(program, -ENOENT);
+	for (int i = 0; i < 500 && access(conf_path, F_OK) < 0; i++)
+		g_usleep(10 * 1000);
+	g_unlink(conf_path);
+	return pid;
+}
+
+static GPid
+start_broker(const char *dir, const char *port_path)
+{
+	g_autofree char *program = broker_program();
 	g_autofree char *control_path = g_build_filename(dir, "control.sock", NULL);
 	g_autofree char *socket_path = g_build_filename(dir, "1.sock", NULL);
 	char *argv[] = {program, (char[]){"--control"}, control_path, NULL};
@@ -327,6 +417,8 @@ start_broker(const char *dir)
 	}
 	if (r == 0)
 		r = broker_control_add(control, 1, socket_path, getuid(), getgid(), 0);
+	if (r == 0)
+		r = broker_control_add_machine(control, 2, port_path, "", "bench\n");
 	if (r < 0)
 		die("broker", r);
 	broker_control_free(control);
@@ -340,26 +432,42 @@ main(int argc, char **argv)
 	g_autofree char *dir = g_dir_make_tmp("bench-XXXXXX", NULL);
 	g_autofree char *trusted = g_strdup_printf("broker:%s/vchan.sock", dir);
 	g_autofree char *domain = g_strdup_printf("broker:%s/1.sock", dir);
+	g_autofree char *guest_dir = g_dir_make_tmp("bench-XXXXXX", NULL);
+	g_autofree char *port_path = g_build_filename(guest_dir, "port.sock", NULL);
+	g_autofree char *device_path = g_build_filename(guest_dir, "device.sock", NULL);
+	g_autofree char *guest = g_strdup_printf("broker:%s/vchan.sock", guest_dir);
 	const struct setup setups[] = {
 	    {"socketpair", NULL, NULL, 0, 0},
 	    {"socket", "socket", "socket", 1, 0},
 	    {"broker", domain, trusted, 1, 0},
+	    {"to guest", guest, trusted, 2, 0},
+	    {"from guest", trusted, guest, 0, 2},
 	};
-	GPid broker;
+	GPid broker, guest_broker;
+	pid_t port;
 
-	if (rounds == 0 || dir == NULL)
+	if (rounds == 0 || dir == NULL || guest_dir == NULL)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	g_setenv("VCHAN_SOCKET_DIR", dir, TRUE);
-	broker = start_broker(dir);
+	port = start_port(port_path, device_path);
+	broker = start_broker(dir, port_path);
+	guest_broker = start_guest_broker(guest_dir, device_path);
 	for (size_t i = 0; i < G_N_ELEMENTS(setups); i++) {
 		bench_stream(&setups[i], 4096, rounds);
 		bench_stream(&setups[i], 65536, rounds);
 		bench_latency(&setups[i], rounds);
 		bench_connection(&setups[i], rounds);
 	}
+	kill(guest_broker, SIGTERM);
+	waitpid(guest_broker, NULL, 0);
 	kill(broker, SIGTERM);
 	waitpid(broker, NULL, 0);
+	kill(port, SIGTERM);
+	waitpid(port, NULL, 0);
+	g_unlink(port_path);
+	g_unlink(device_path);
 	g_rmdir(dir);
+	g_rmdir(guest_dir);
 	return 0;
 }
