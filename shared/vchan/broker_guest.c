@@ -126,14 +126,14 @@ tell_ready(struct broker_guest *guest)
 
 /* Whoever waits for the first one waits for the text as well. */
 static void
-on_session(void *user, struct untrusted_bytes untrusted_conf)
+on_session(void *user, const char *conf, size_t conf_len)
 {
 	struct broker_guest *guest = user;
 	g_autoptr(GError) error = NULL;
 
 	log_info("connected to the host");
-	if (g_file_set_contents_full(guest->conf_path, (const char *)untrusted_conf.raw,
-		(gssize)untrusted_conf.len, G_FILE_SET_CONTENTS_CONSISTENT, CONF_MODE, &error))
+	if (g_file_set_contents_full(guest->conf_path, conf, (gssize)conf_len,
+		G_FILE_SET_CONTENTS_CONSISTENT, CONF_MODE, &error))
 		tell_ready(guest);
 	else
 		log_error("%s", error->message);

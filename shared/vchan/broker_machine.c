@@ -74,11 +74,12 @@ on_closed(void *owner)
 }
 
 static void
-on_session(void *user, struct untrusted_bytes untrusted_conf)
+on_session(void *user, const char *conf, size_t conf_len)
 {
 	const struct domain *domain = user;
 
-	(void)untrusted_conf;
+	(void)conf;
+	(void)conf_len;
 	log_debug("domain %u: a session begins on its port", domain->id);
 }
 

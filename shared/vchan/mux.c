@@ -229,7 +229,7 @@ leave_behind(struct mux_channel *channel)
 /* --- sessions -------------------------------------------------------------------------------- */
 
 static void
-start_session(struct mux *mux, uint32_t session, struct untrusted_bytes untrusted_conf)
+start_session(struct mux *mux, uint32_t session, const char *conf, size_t conf_len)
 {
 	mux->state = STATE_RUNNING;
 	mux->session = session;
@@ -237,7 +237,7 @@ start_session(struct mux *mux, uint32_t session, struct untrusted_bytes untruste
 	mux->session_start_us = g_get_monotonic_time();
 	mux->open_delay_ms = OPEN_RETRY_MIN_MS;
 	set_timer(mux, 0);
-	mux->calls->on_session(mux->user, untrusted_conf);
+	mux->calls->on_session(mux->user, conf, conf_len);
 }
 
 /* Everything that a session has, but for the port. The state is set before. */
@@ -313,7 +313,7 @@ greet(struct mux *mux, uint64_t nonce)
 	mux->nonce = nonce;
 	mux->output.used +=
 	    mux_encode_hello(session, nonce, mux->conf, strlen(mux->conf), output_end(mux));
-	start_session(mux, session, untrusted_bytes_of(NULL, 0));
+	start_session(mux, session, "", 0);
 }
 
 /* --- the port -------------------------------------------------------------------------------- */
@@ -444,7 +444,7 @@ hunt(struct mux *mux)
 	if (n > 0 && mux->side == MUX_HOST)
 		greet(mux, nonce);
 	else if (n > 0)
-		start_session(mux, hello.session, hello.untrusted_conf);
+		start_session(mux, hello.session, hello.conf, hello.conf_len);
 	return 1;
 }
 
@@ -490,7 +490,7 @@ on_refused(struct mux_channel *channel, const struct mux_frame *frame)
 static int
 on_data(struct mux_channel *channel, const struct mux_frame *frame)
 {
-	return mux_channel_receive_data(channel, frame->untrusted_data);
+	return mux_channel_receive_data(channel, frame->data, frame->data_len);
 }
 
 static int

@@ -32,7 +32,7 @@ struct mux_channel;
 /* owner is what was last given for the channel; it may be freed in on_refused and on_closed. */
 struct mux_calls {
 	/* A session begins; in the guest conf is the host's text for it. */
-	void (*on_session)(void *user, struct untrusted_bytes untrusted_conf);
+	void (*on_session)(void *user, const char *conf, size_t conf_len);
 	/* It is over, and so is every channel that was not open; the others follow when their
 	 * programs have taken what came. error is 0 for an orderly end. */
 	void (*on_session_end)(void *user, int error);

@@ -142,22 +142,22 @@ mux_channel_is_drained(const struct mux_channel *channel)
 /* --- what comes ------------------------------------------------------------------------------ */
 
 int
-mux_channel_receive_data(struct mux_channel *channel, struct untrusted_bytes untrusted_data)
+mux_channel_receive_data(struct mux_channel *channel, const uint8_t *data, size_t len)
 {
-	struct iovec segment = {(void *)untrusted_data.raw, untrusted_data.len};
+	struct iovec segment = {(void *)data, len};
 	size_t taken = 0;
 
-	if (!channel->is_open || channel->close_received || untrusted_data.len > channel->window)
+	if (!channel->is_open || channel->close_received || len > channel->window)
 		return -EPROTO;
-	channel->window -= (uint32_t)untrusted_data.len;
+	channel->window -= (uint32_t)len;
 	if (channel->fd >= 0 && !channel->deaf && channel->ring.used == 0)
 		taken = give(channel, &segment, 1);
 	if (channel->fd < 0 || channel->deaf) {
-		channel->owed += (uint32_t)untrusted_data.len;
+		channel->owed += (uint32_t)len;
 		return 0;
 	}
 	channel->owed += (uint32_t)taken;
-	ring_put(&channel->ring, untrusted_data.raw + taken, untrusted_data.len - taken);
+	ring_put(&channel->ring, data + taken, len - taken);
 	if (watch(channel, EPOLL_CTL_MOD) < 0)
 		stop_hearing(channel);
 	return 0;

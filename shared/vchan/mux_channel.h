@@ -53,7 +53,7 @@ void mux_channel_stop(struct mux_channel *channel);
 void mux_channel_dispatch(struct mux_channel *channel, uint32_t events);
 
 /* Frames for this channel. Return 0, or -EPROTO for what may not come now. */
-int mux_channel_receive_data(struct mux_channel *channel, struct untrusted_bytes untrusted_data);
+int mux_channel_receive_data(struct mux_channel *channel, const uint8_t *data, size_t len);
 int mux_channel_receive_credit(struct mux_channel *channel, uint32_t credit);
 int mux_channel_receive_close(struct mux_channel *channel);
 

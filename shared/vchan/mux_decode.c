@@ -106,7 +106,8 @@ decode_body(struct untrusted_bytes untrusted_body, struct mux_frame *frame)
 		return untrusted_u32_between((struct untrusted_u32){u32_at(untrusted_body.raw)}, 1,
 		    MUX_WINDOW, &frame->credit);
 	case MUX_DATA:
-		frame->untrusted_data = untrusted_body;
+		frame->data = untrusted_body.raw;
+		frame->data_len = untrusted_body.len;
 		return true;
 	default:
 		return true;
@@ -234,8 +235,8 @@ mux_decode_hello(struct untrusted_bytes untrusted_stream, uint64_t nonce, struct
 	if (n <= 0)
 		return n;
 	ret->session = session;
-	ret->untrusted_conf = untrusted_bytes_of(
-	    untrusted_body.raw + sizeof(wire), untrusted_body.len - sizeof(wire));
+	ret->conf = (const char *)untrusted_body.raw + sizeof(wire);
+	ret->conf_len = untrusted_body.len - sizeof(wire);
 	return n;
 }
 

@@ -39,18 +39,20 @@ enum mux_role {
 /* A frame within a session: OPEN to BYE. Members that its type has not are 0. */
 struct mux_frame {
 	enum mux_type type;
-	uint32_t channel;                      /* 0..MUX_CHANNELS-1 */
-	enum mux_role role;                    /* OPEN */
-	uint32_t peer;                         /* OPEN */
-	uint32_t port;                         /* OPEN: 0..2^31-1 */
-	int error;                             /* REFUSED: -4095..-1 */
-	uint32_t credit;                       /* CREDIT: 1..MUX_WINDOW */
-	struct untrusted_bytes untrusted_data; /* DATA: 1..MUX_DATA_MAX bytes, borrowed */
+	uint32_t channel;    /* 0..MUX_CHANNELS-1 */
+	enum mux_role role;  /* OPEN */
+	uint32_t peer;       /* OPEN */
+	uint32_t port;       /* OPEN: 0..2^31-1 */
+	int error;           /* REFUSED: -4095..-1 */
+	uint32_t credit;     /* CREDIT: 1..MUX_WINDOW */
+	const uint8_t *data; /* DATA: borrowed; carried, and never looked at */
+	size_t data_len;     /* DATA: 1..MUX_DATA_MAX */
 };
 
 struct mux_hello {
-	uint32_t session;                      /* not 0 */
-	struct untrusted_bytes untrusted_conf; /* 0..MUX_CONF_MAX bytes, borrowed */
+	uint32_t session; /* not 0 */
+	const char *conf; /* borrowed, without a NUL at its end */
+	size_t conf_len;  /* 0..MUX_CONF_MAX */
 };
 
 /*

@@ -24,9 +24,9 @@ check_written_back(const struct mux_frame *frame, uint32_t tag, const uint8_t *b
 	size_t written;
 
 	if (frame->type == MUX_DATA) {
-		assert(frame->untrusted_data.raw == bytes + sizeof(struct mux_wire_header));
-		memcpy(mux_data_at(buffer), frame->untrusted_data.raw, frame->untrusted_data.len);
-		written = mux_encode_data(frame->channel, frame->untrusted_data.len, tag, buffer);
+		assert(frame->data == bytes + sizeof(struct mux_wire_header));
+		memcpy(mux_data_at(buffer), frame->data, frame->data_len);
+		written = mux_encode_data(frame->channel, frame->data_len, tag, buffer);
 	} else {
 		written = mux_encode(frame, tag, buffer);
 	}
@@ -48,9 +48,8 @@ check_frame(const struct mux_frame *frame, enum mux_side sender)
 					  : frame->error == 0);
 	assert(frame->type == MUX_CREDIT ? frame->credit >= 1 && frame->credit <= MUX_WINDOW
 					 : frame->credit == 0);
-	assert(frame->type == MUX_DATA
-		   ? frame->untrusted_data.len >= 1 && frame->untrusted_data.len <= MUX_DATA_MAX
-		   : frame->untrusted_data.len == 0);
+	assert(frame->type == MUX_DATA ? frame->data_len >= 1 && frame->data_len <= MUX_DATA_MAX
+				       : frame->data_len == 0);
 }
 
 static void
@@ -91,7 +90,7 @@ read_greeting(const uint8_t *data, size_t size, enum mux_side sender, uint32_t *
 	} else {
 		n = mux_decode_hello(untrusted_bytes_of(data, size), NONCE, &hello);
 		assert(n > 0 ? hello.session != 0 : hello.session == 0);
-		assert(hello.untrusted_conf.len <= MUX_CONF_MAX);
+		assert(hello.conf_len <= MUX_CONF_MAX);
 		*ret_tag = hello.session;
 	}
 	assert(n <= (ssize_t)size);

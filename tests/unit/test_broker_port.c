@@ -182,8 +182,8 @@ start_session(struct port *port)
 		else
 			hear_more(port);
 	}
-	assert_int_equal(hello.untrusted_conf.len, strlen(CONF));
-	assert_memory_equal(hello.untrusted_conf.raw, CONF, strlen(CONF));
+	assert_int_equal(hello.conf_len, strlen(CONF));
+	assert_memory_equal(hello.conf, CONF, strlen(CONF));
 	port->session = hello.session;
 	forget(port, (size_t)n);
 }

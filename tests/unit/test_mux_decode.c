@@ -200,8 +200,8 @@ data_has_both_bounds(void **state)
 	bytes.len = mux_encode_data(511, 7, TAG, bytes.bytes);
 	assert_int_equal(decode(bytes, MUX_GUEST, &frame), 7 + MUX_OVERHEAD);
 	assert_int_equal(frame.channel, 511);
-	assert_int_equal(frame.untrusted_data.len, 7);
-	assert_memory_equal(frame.untrusted_data.raw, "payload", 7);
+	assert_int_equal(frame.data_len, 7);
+	assert_memory_equal(frame.data, "payload", 7);
 	memset(mux_data_at(bytes.bytes), 0, MUX_DATA_MAX);
 	assert_int_equal(mux_encode_data(511, MUX_DATA_MAX, TAG, bytes.bytes), MUX_FRAME_MAX);
 }
@@ -330,8 +330,8 @@ hello_is_read_back_with_its_text(void **state)
 			assert_int_equal(decode_hello(bytes, i, &hello), 0);
 		assert_int_equal(decode_hello(bytes, len, &hello), len);
 		assert_int_equal(hello.session, TAG);
-		assert_int_equal(hello.untrusted_conf.len, conf_len);
-		assert_memory_equal(hello.untrusted_conf.raw, conf, conf_len);
+		assert_int_equal(hello.conf_len, conf_len);
+		assert_memory_equal(hello.conf, conf, conf_len);
 	}
 }
 
