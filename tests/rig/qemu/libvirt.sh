@@ -1,6 +1,8 @@
 # A libvirtd of its own for scenario scripts, which neither uses nor changes the system's. Bash.
 #   libvirt_alone "$0" "$@"   first: as root, goes on in a mount namespace where libvirt's folders are
-#                             empty ones; as an ordinary user, goes on at once
+#                             empty ones, and in a process namespace whose first process is the
+#                             script: it reaps what QEMU leaves at once, which libvirt waits for, and
+#                             nothing outlives it. As an ordinary user, goes on where it is
 #   libvirt_begin FOLDER      starts it; sets $libvirt_uri and $libvirt_pid; fails with one line
 #   libvirt_end               ends it
 # Machines outlive it; who started them ends them.
@@ -9,7 +11,8 @@ libvirt_folders='/run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvi
 
 libvirt_alone() { # script words...
 	[ "$(id -u)" = 0 ] && [ -z "${LIBVIRT_ALONE-}" ] || return 0
-	LIBVIRT_ALONE=1 exec unshare --mount --propagation private -- "$@"
+	LIBVIRT_ALONE=1 exec unshare --mount --propagation private --pid --fork --kill-child \
+		--mount-proc -- "$@"
 }
 
 # libvirt wants its QEMU user to exist before it reads which one it should be.
@@ -26,13 +29,20 @@ libvirt_accounts() { # folder
 	done
 }
 
+# What libvirtd tries as root its QEMU user must be able to do as well, or libvirt tries again and
+# again.
+libvirt_kvm() { # folder
+	[ -c /dev/kvm ] || return 0
+	mknod -m 666 "$1/kvm" c 10 232 && mount --bind "$1/kvm" /dev/kvm
+}
+
 libvirt_as_root() { # folder
 	local folder
 	[ -n "${LIBVIRT_ALONE-}" ] || return
 	for folder in $libvirt_folders; do
 		mkdir -p "$folder" "$1$folder" && mount --bind "$1$folder" "$folder" || return
 	done
-	libvirt_accounts "$1" || return
+	libvirt_accounts "$1" && libvirt_kvm "$1" || return
 	printf '%s\n' 'user = "libvirt-qemu"' 'group = "libvirt-qemu"' 'stdio_handler = "file"' \
 		'security_driver = "none"' >/etc/libvirt/qemu.conf
 	printf '%s\n' 'auth_unix_rw = "none"' 'unix_sock_group = "root"' >/etc/libvirt/libvirtd.conf
@@ -50,7 +60,7 @@ libvirt_as_user() { # folder
 
 libvirt_start() {
 	local until=$((SECONDS + 60))
-	setsid libvirtd -f "$libvirt_config" >>"$libvirt_log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
+	setsid libvirtd -f "$libvirt_config" -p "${libvirt_log%/*}/pid" >>"$libvirt_log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
 	libvirt_pid=$!
 	until virsh -q -c "$libvirt_uri" version >/dev/null 2>&1; do
 		kill -0 "$libvirt_pid" 2>/dev/null && [ $SECONDS -lt $until ] || {
