@@ -512,6 +512,27 @@ reload_work_area(struct display *display)
 }
 
 static void
+on_active_window(void *data, const void *reply)
+{
+	const xcb_get_property_reply_t *property = reply;
+	struct display *display = data;
+	bool told = property != NULL && property->format == 32 &&
+		    xcb_get_property_value_length(property) == sizeof(uint32_t);
+
+	display->active =
+	    told ? *(const uint32_t *)xcb_get_property_value(property) : (xcb_window_t)XCB_NONE;
+}
+
+static void
+reload_active_window(struct display *display)
+{
+	xcb_get_property_cookie_t cookie = xcb_get_property(display->connection, 0, display->root,
+	    display->atoms[ATOM__NET_ACTIVE_WINDOW], XCB_ATOM_WINDOW, 0, 1);
+
+	display_await(display, cookie.sequence, on_active_window, display);
+}
+
+static void
 set_screen_size(struct display *display, uint16_t width, uint16_t height)
 {
 	display->screen.width = width;
@@ -539,6 +560,7 @@ display_reload(struct display *display)
 
 	display_await(display, cookie.sequence, on_root_geometry, display);
 	reload_work_area(display);
+	reload_active_window(display);
 }
 
 void
@@ -565,6 +587,9 @@ display_on_event(struct display *display, const xcb_generic_event_t *event)
 		    (e->atom == display->atoms[ATOM__NET_WORKAREA] ||
 			e->atom == display->atoms[ATOM__NET_CURRENT_DESKTOP]))
 			reload_work_area(display);
+		else if (e->window == display->root &&
+			 e->atom == display->atoms[ATOM__NET_ACTIVE_WINDOW])
+			reload_active_window(display);
 		return;
 	}
 	default:

@@ -21,7 +21,7 @@
 #define DISPLAY_ATOMS(X) \
 	X(UTF8_STRING) X(WM_PROTOCOLS) X(WM_DELETE_WINDOW) X(WM_STATE) X(WM_CHANGE_STATE) \
 	X(_NET_WM_NAME) X(_NET_WM_ICON_NAME) X(_NET_WM_ICON) X(_NET_WM_PID) X(_NET_WM_PING) \
-	X(_NET_WM_USER_TIME) X(_NET_WORKAREA) X(_NET_CURRENT_DESKTOP) \
+	X(_NET_WM_USER_TIME) X(_NET_ACTIVE_WINDOW) X(_NET_WORKAREA) X(_NET_CURRENT_DESKTOP) \
 	X(_NET_WM_STATE) X(_NET_WM_STATE_FULLSCREEN) X(_NET_WM_STATE_DEMANDS_ATTENTION) \
 	X(_NET_WM_STATE_MAXIMIZED_VERT) X(_NET_WM_STATE_MAXIMIZED_HORZ) X(_NET_WM_STATE_HIDDEN) \
 	X(_QUBES_LABEL) X(_QUBES_LABEL_COLOR) X(_QUBES_VMNAME) X(_QUBES_VMWINDOWID)
@@ -43,6 +43,7 @@ struct display {
 	xcb_atom_t atoms[DISPLAY_ATOM_COUNT];
 	struct rect screen;    /* the root window: 0, 0, width, height */
 	struct rect work_area; /* never empty, inside the screen */
+	xcb_window_t active;   /* whoever has the focus, by the window manager's word; 0: nobody */
 	unsigned dpi;          /* 48..960 */
 	bool can_share;        /* MIT-SHM takes descriptors: 1.2 or newer, and a local display */
 	uint8_t xkb_event;     /* 0 when there is no keyboard extension */
@@ -93,9 +94,12 @@ int display_parse_color(struct display *display, const char *text, uint32_t *ret
 /* A shape of the cursor font; made once, then kept. */
 xcb_cursor_t display_cursor(struct display *display, unsigned glyph);
 
-/* Reads size and work area again; display->screen and work_area change when the replies come. */
+/*
+ * Reads size, work area and active window again; display->screen, work_area and active change when
+ * the replies come.
+ */
 void display_reload(struct display *display);
-/* Takes note of events on the root window: work area, size of the screen. */
+/* Takes note of events on the root window: work area, size of the screen, active window. */
 void display_on_event(struct display *display, const xcb_generic_event_t *event);
 
 /*

@@ -43,7 +43,7 @@ fuzz_gui.src := tests/fuzz/fuzz_gui.c
 fuzz_gui.libs := gui_protocol
 integration += gui_input
 integration += gui_hostile
-integration += gui_windows
+integration += gui_windows gui_focus
 
 testtools += bench_gui
 bench_gui.src := tests/bench/bench_gui.c

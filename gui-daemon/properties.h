@@ -14,6 +14,7 @@ void properties_set_class(struct window *window, const struct gui_wmclass *wmcla
 void properties_set_hints(struct window *window, const struct gui_window_hints *hints);
 void properties_set_transient_for(struct window *window);
 /* When the person last used a window of this qube, in X time. */
+/* When the person last used the window; 0: it is not to get the focus when it is mapped. */
 void properties_set_user_time(struct window *window, xcb_timestamp_t time);
 
 /* The title as people see it. Pure; to be freed. */

@@ -172,6 +172,21 @@ window_free(struct window *window)
 
 /* --- mapping ------------------------------------------------------------------------------ */
 
+/*
+ * What a window manager is to take for the person's last use of a window that appears: with 0 it never
+ * gets the focus. So it takes it from nobody but another window of the same qube.
+ */
+static xcb_timestamp_t
+user_time(const struct window_context *context)
+{
+	xcb_window_t active = context->display->active;
+
+	if (active != XCB_NONE &&
+	    g_hash_table_lookup(context->by_xid, GUINT_TO_POINTER(active)) == NULL)
+		return 0;
+	return MAX(context->user_time, 1);
+}
+
 static void
 show(struct window *window)
 {
@@ -185,6 +200,8 @@ show(struct window *window)
 		return;
 	if (window->override_redirect)
 		xcb_configure_window(c, window->frame.outer, XCB_CONFIG_WINDOW_STACK_MODE, above);
+	else
+		properties_set_user_time(window, user_time(window->context));
 	frame_map(&window->frame);
 }
 

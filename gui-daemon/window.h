@@ -37,6 +37,7 @@ struct window_context {
 	void (*on_renewed)(void *data, struct window *window); /* it has new X windows */
 	void *data;                                            /* of on_renewed */
 	size_t pages;                                          /* of all surfaces */
+	xcb_timestamp_t user_time; /* of the last key or button in any window; 0: none yet */
 	bool screen_is_locked;     /* a locker is there: nothing of a qube is mapped */
 	bool told_about_too_large; /* the 90 % rule was logged once */
 };

@@ -31,12 +31,19 @@ static_assert(
     "X protocol");
 
 static void
+note_use(struct window *window, xcb_timestamp_t time)
+{
+	window->context->user_time = time;
+	properties_set_user_time(window, time);
+}
+
+static void
 on_key(struct guest *guest, struct window *window, const xcb_generic_event_t *event)
 {
 	const xcb_key_press_event_t *e = (const void *)event;
 	int32_t border = (int32_t)window->frame.border; /* keys come to the outer window */
 
-	properties_set_user_time(window, e->time);
+	note_use(window, e->time);
 	input_key(guest->input, window, e->response_type == XCB_KEY_PRESS, e->detail,
 	    e->event_x - border, e->event_y - border, e->state);
 }
@@ -46,7 +53,7 @@ on_button(struct guest *guest, struct window *window, const xcb_generic_event_t 
 {
 	const xcb_button_press_event_t *e = (const void *)event;
 
-	properties_set_user_time(window, e->time);
+	note_use(window, e->time);
 	input_button(guest->input, window, e->response_type == XCB_BUTTON_PRESS, e->detail,
 	    e->event_x, e->event_y, e->state);
 }
