@@ -5,6 +5,7 @@
 #   make run        install what is missing, build, start a private instance on this desktop
 #   make check      install what is missing, build, pass all tests
 #   make guest-image  a template for virtual machines, from Debian packages: build/guest-image
+#   make check-xen    domains of the real Xen, in an emulated machine
 #   make check-qemu   virtual machines on QEMU through libvirt, from image to window
 #   make bench      measure; make fuzz  run the fuzz targets for FUZZ_SECONDS each
 #   make format     clang-format over all sources
@@ -182,6 +183,13 @@ guest-image: deps
 	@packaging/install-deps packages-qemu || true
 	@$(MAKE) --no-print-directory all
 	@packaging/guest-image/build $(abspath $(BUILD)) || [ $$? = 77 ]
+
+# Without emulator or packages everything is skipped, and says so.
+check-xen: deps
+	@packaging/install-deps packages-xen || :
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/rig/xen/check $(abspath $(BUILD)) $(XEN_SCENARIOS)
+.PHONY: check-xen
 
 check-qemu: deps
 	@$(MAKE) --no-print-directory all test-programs

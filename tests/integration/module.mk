@@ -12,7 +12,9 @@ hostile.cflags := -fno-sanitize=all
 integration += hostile_qube
 
 # What runs inside the machine of make check-xen.
-testtools += xen_vchan xen_scribbler
+testtools += xen_vchan xen_scribbler x_count
+x_count.src := tests/integration/x_count.c
+x_count.pkgs := x11
 xen_vchan.src := tests/integration/xen_vchan.c
 xen_vchan.libs := vchan shared
 xen_scribbler.src := tests/integration/xen_scribbler.c
