@@ -30,3 +30,8 @@ testtools += bench_storage
 bench_storage.src := tests/bench/bench_storage.c \
 	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
 bench_storage.pkgs := glib-2.0
+
+tests += test_lifecycle_disks
+test_lifecycle_disks.src := tests/unit/test_lifecycle_disks.c $(filter-out tests/unit/test_lifecycle.c,$(test_lifecycle.src))
+test_lifecycle_disks.libs := $(test_lifecycle.libs)
+test_lifecycle_disks.pkgs := $(test_lifecycle.pkgs)

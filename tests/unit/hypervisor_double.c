@@ -23,6 +23,7 @@ hypervisor_double_reset(void)
 	g_free(d->private_dir);
 	g_free(d->private_source);
 	g_free(d->template_name);
+	g_free(d->disks);
 	memset(d, 0, sizeof(*d));
 	d->calls = g_string_new(NULL);
 }
@@ -94,11 +95,16 @@ hypervisor_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qu
     hypervisor_done done, void *data)
 {
 	struct hypervisor_double *d = &hypervisor_double;
+	g_autoptr(GString) disks = g_string_new(NULL);
 
 	replace(&d->name, qube->name);
 	replace(&d->private_dir, qube->private_dir);
 	replace(&d->private_source, qube->private_source);
 	replace(&d->template_name, qube->template_name);
+	for (size_t i = 0; i < qube->volume_count; i++)
+		g_string_append_printf(disks, "%s %s %s\n", qube->volumes[i].name,
+		    qube->volumes[i].rw ? "rw" : "ro", qube->volumes[i].path);
+	replace(&d->disks, disks->str);
 	d->private_keep = qube->private_keep;
 	d->gui_domain = qube->gui_domain;
 	d->xid = qube->xid;

@@ -17,6 +17,7 @@ struct hypervisor_double {
 	void *data;
 	/* copied from the last start */
 	char *name, *private_dir, *private_source, *template_name;
+	char *disks; /* "NAME rw|ro PATH", a line each */
 	bool private_keep;
 	int64_t gui_domain;
 	uint32_t xid;
