@@ -85,7 +85,7 @@ read_conf(struct guest_conf *ret)
 static bool
 choose_domain(const struct arguments *arguments, const struct guest_conf *conf, int64_t *ret)
 {
-	if (arguments->domain >= 0) {
+	if (arguments->domain >= 0 && arguments->domain <= GUI_DOMAIN_MAX) {
 		*ret = arguments->domain;
 		return true;
 	}
