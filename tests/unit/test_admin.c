@@ -41,7 +41,7 @@ check_calls(struct admin_fixture *fixture, const struct call *calls, size_t coun
 
 #define CHECK(fixture, ...)                                                                        \
 	do {                                                                                       \
-		static const struct call calls[] = {__VA_ARGS__};                                  \
+		const struct call calls[] = {__VA_ARGS__};                                         \
 		check_calls(fixture, calls, G_N_ELEMENTS(calls));                                  \
 	} while (0)
 
@@ -531,6 +531,101 @@ adm_18_a_change_that_cannot_be_stored_is_taken_back(void **state)
 	    {"dom0", "admin.vm.Remove", "", "test-vm1", "", "OK "});
 }
 
+/* One line of Info of a volume of test-vm1, as a caller gets it. */
+static char *
+volume_line(struct admin_fixture *fixture, const char *source, const char *volume, const char *key)
+{
+	g_autofree char *reply =
+	    admin_fixture_call(fixture, source, "admin.vm.volume.Info", volume, "test-vm1", "");
+	g_auto(GStrv) lines = g_strsplit(reply, "\n", -1);
+	g_autofree char *prefix = g_strconcat(key, "=", NULL);
+
+	for (char **line = lines; *line != NULL; line++) {
+		if (g_str_has_prefix(*line, prefix))
+			return g_strdup(*line + strlen(prefix));
+	}
+	return g_strdup(reply);
+}
+
+static void
+adm_11_only_dom0_learns_where_a_volume_lies(void **state)
+{
+	struct admin_fixture *fixture = *state;
+	g_autofree char *hidden = NULL;
+	g_autofree char *told = NULL;
+	g_autofree char *kept = NULL;
+
+	CHECK(fixture, {"dom0", "admin.vm.volume.List", "", "test-vm1", "", "OK "},
+	    {"dom0", "admin.vm.volume.Info", "root", "test-vm1", "", "PermissionDenied"},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///x", "OK "},
+	    {"dom0", "admin.vm.volume.List", "", "test-vm1", "",
+		"OK root\nprivate\nvolatile\nkernel\n"},
+	    {"dom0", "admin.vm.volume.Info", "../root", "test-vm1", "", "PermissionDenied"},
+	    {"dom0", "admin.vm.volume.List", "", "dom0", "", "OK "});
+	hidden = volume_line(fixture, "test-template", "private", "path");
+	told = volume_line(fixture, "dom0", "private", "path");
+	kept = volume_line(fixture, "test-template", "private", "save_on_stop");
+	assert_string_equal(hidden, "");
+	assert_true(g_str_has_prefix(told, fixture->dir));
+	assert_string_equal(kept, "True");
+}
+
+static void
+adm_10_sizes_and_revisions_are_judged_before_anything_is_done(void **state)
+{
+	struct admin_fixture *fixture = *state;
+
+	CHECK(fixture,
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///x", "OK "},
+	    {"dom0", "admin.vm.volume.Resize", "private", "test-vm1", "0", "ProtocolError"},
+	    {"dom0", "admin.vm.volume.Resize", "private", "test-vm1", "9223372036854775808",
+		"ProtocolError"},
+	    {"dom0", "admin.vm.volume.Resize", "private", "test-vm1", "3221225472", "OK "},
+	    {"dom0", "admin.vm.volume.Resize", "root", "test-vm1", "32212254720", "QubesException"},
+	    {"dom0", "admin.vm.volume.Revert", "private", "test-vm1", "1/2", "ProtocolError"},
+	    {"dom0", "admin.vm.volume.Revert", "private", "test-vm1", "1",
+		"QubesVolumeRevisionNotFoundError"},
+	    {"dom0", "admin.vm.volume.Set.rw", "private", "test-vm1", "perhaps", "ProtocolError"},
+	    {"dom0", "admin.vm.volume.Set.rw", "private", "test-vm1", "False", "OK "},
+	    {"dom0", "admin.vm.volume.Set.ephemeral", "volatile", "test-vm1", "True",
+		"QubesValueError"},
+	    {"dom0", "admin.vm.volume.Set.revisions_to_keep", "private", "test-vm1", "-2",
+		"ProtocolError"},
+	    {"dom0", "admin.vm.volume.Set.revisions_to_keep", "private", "test-vm1", "-1", "OK "},
+	    {"dom0", "admin.vm.volume.CloneTo", "private", "test-vm1", "nosuchtoken",
+		"QubesVolumeCopyTokenNotFoundError"},
+	    {"dom0", "admin.vm.volume.Clear", "volatile", "test-vm1", "", "QubesException"});
+	admin_fixture_restart(fixture);
+	g_autofree char *size = volume_line(fixture, "dom0", "private", "size");
+	g_autofree char *rw = volume_line(fixture, "dom0", "private", "rw");
+	g_autofree char *revisions = volume_line(fixture, "dom0", "private", "revisions_to_keep");
+	assert_string_equal(size, "3221225472");
+	assert_string_equal(rw, "False");
+	assert_string_equal(revisions, "-1");
+}
+
+static void
+where_a_pool_lies_is_for_dom0_to_say(void **state)
+{
+	struct admin_fixture *fixture = *state;
+	g_autofree char *config = g_strdup_printf("name=more\ndir_path=%s/more", fixture->dir);
+
+	CHECK(fixture, {"test-vm1", "admin.pool.Add", "file", "dom0", config, "PermissionDenied"},
+	    {"dom0", "admin.pool.Add", "zfs", "dom0", config, "PermissionDenied"},
+	    {"dom0", "admin.pool.Add", "file", "dom0", "name=more", "QubesException"},
+	    {"dom0", "admin.pool.Add", "file", "dom0", config, "OK "},
+	    {"dom0", "admin.pool.Add", "file", "dom0", config, "QubesPoolInUseError"},
+	    {"dom0", "admin.pool.Set.revisions_to_keep", "more", "dom0", "2", "QubesValueError"},
+	    {"dom0", "admin.pool.Set.revisions_to_keep", "more", "dom0", "0", "OK "},
+	    {"dom0", "admin.pool.Set.ephemeral_volatile", "more", "dom0", "True",
+		"QubesValueError"},
+	    {"dom0", "admin.pool.volume.List", "more", "dom0", "", "OK "},
+	    {"dom0", "admin.pool.volume.List", "none", "dom0", "", "PermissionDenied"},
+	    {"dom0", "admin.pool.Remove", "varlibqubes", "dom0", "", "QubesPoolInUseError"},
+	    {"dom0", "admin.pool.Remove", "more", "dom0", "", "OK "},
+	    {"dom0", "admin.pool.Remove", "more", "dom0", "", "PermissionDenied"});
+}
+
 static void
 what_was_answered_is_there_after_a_restart(void **state)
 {
@@ -600,6 +695,9 @@ main(void)
 	    TEST(power_methods_answer_by_state_and_class),
 	    TEST(notes_are_kept),
 	    TEST(pools_are_listed_with_their_configuration),
+	    TEST(adm_11_only_dom0_learns_where_a_volume_lies),
+	    TEST(adm_10_sizes_and_revisions_are_judged_before_anything_is_done),
+	    TEST(where_a_pool_lies_is_for_dom0_to_say),
 	    TEST(adm_15_a_line_of_get_all_cannot_be_forged),
 	    TEST(adm_11_no_reply_names_a_path_of_the_host_to_a_qube),
 	    TEST(adm_16_an_error_names_no_qube_that_the_caller_did_not_name),
