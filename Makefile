@@ -75,12 +75,15 @@ integration_qemu :=
 include $(sort $(wildcard */module.mk */*/module.mk))
 
 pkgs_of = $(sort $($(1).pkgs) $(foreach l,$($(1).libs),$($(l).pkgs)))
-objs_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$($(1).src))
+objs_of = $(addprefix $(BUILD)/obj/$(1)/,$(addsuffix .o,$(basename $($(1).src))))
 archives_of = $(foreach l,$($(1).libs),$(BUILD)/lib/lib$(l).a)
 
 # Every object belongs to one owner, and is compiled with that owner's packages and no others.
 define owner_rules
-$(call objs_of,$(1)): $(BUILD)/obj/$(1)/%.o: %.c Makefile
+$(filter $(addprefix %/,$(addsuffix .o,$(basename $(filter %.S,$($(1).src))))),$(call objs_of,$(1))): $(BUILD)/obj/$(1)/%.o: %.S Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) -c $$< -o $$@
+$(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(filter %.c,$($(1).src))): $(BUILD)/obj/$(1)/%.o: %.c Makefile
 	@mkdir -p $$(@D)
 	$$(CC) $$(CPPFLAGS) $$($(1).cppflags) $$(if $(call pkgs_of,$(1)),$$(shell $$(PKG_CONFIG) --cflags $(call pkgs_of,$(1)))) $$(CFLAGS) $(2) $$($(1).cflags) -MMD -MP -c $$< -o $$@
 -include $(patsubst %.o,%.d,$(call objs_of,$(1)))

@@ -293,6 +293,7 @@ domain_xml_new(const struct hypervisor_qube *qube, enum domain_xml_driver driver
 		return r;
 	buffer = xmlBufferCreate();
 	w.writer = xmlNewTextWriterMemory(buffer, 0);
+	xmlTextWriterSetIndent(w.writer, 1);
 	assert((driver == DOMAIN_XML_QEMU) == (machine != NULL));
 	part_begin(&w, "domain");
 	part_attribute(&w, "type", type_of(&w));

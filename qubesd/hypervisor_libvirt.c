@@ -105,29 +105,33 @@ prepare_xen(const struct hypervisor_qube *qube, struct libvirt_start *start, cha
 static int
 prepare_qemu(const struct hypervisor_qube *qube, struct libvirt_start *start, char **ret_error)
 {
+	g_autofree char *port_path = machine_port_path(qube->xid);
+	g_autofree char *console_path = machine_console_path(qube->xid);
+	g_autofree char *region_name = region_file_name(qube->uuid);
+	struct domain_xml_machine machine = {
+	    .port_path = port_path,
+	    .console_path = console_path,
+	    .region_name = region_name,
+	    .region_bytes = region_bytes(),
+	};
 	int r = format_conf(qube, qube->xid, &start->conf, ret_error);
 
 	if (r < 0)
 		return r;
-	start->port_path = machine_port_path(qube->xid);
-	start->console_path = machine_console_path(qube->xid);
-	start->region_name = region_file_name(qube->uuid);
-	start->machine = (struct domain_xml_machine){
-	    .port_path = start->port_path,
-	    .console_path = start->console_path,
-	    .region_name = start->region_name,
-	    .region_bytes = region_bytes(),
-	};
-	if (strlen(start->console_path) > UNIX_SOCKET_PATH_MAX) {
-		*ret_error = g_strdup_printf("%s is too long for a socket: use a shorter runtime "
-					     "folder",
-		    start->console_path);
+	if (strlen(console_path) > UNIX_SOCKET_PATH_MAX) {
+		*ret_error = g_strdup_printf(
+		    "%s is too long for a socket: use a shorter runtime folder", console_path);
 		return -ENAMETOOLONG;
 	}
 	if (qube->has_netvm)
 		log_info("%s: it gets no network: a QEMU machine cannot have a network qube yet",
 		    qube->name);
-	return domain_xml_new(qube, DOMAIN_XML_QEMU, &start->machine, &start->xml, ret_error);
+	start->region_bytes = machine.region_bytes;
+	r = domain_xml_new(qube, DOMAIN_XML_QEMU, &machine, &start->xml, ret_error);
+	machine.kvm = true;
+	if (r == 0)
+		r = domain_xml_new(qube, DOMAIN_XML_QEMU, &machine, &start->xml_kvm, ret_error);
+	return r;
 }
 
 static int
@@ -376,9 +380,12 @@ hypervisor_libvirt_new(const char *kind, hypervisor_event on_event, void *data,
 	libvirt->lanes = libvirt_lanes_new();
 	libvirt->unwanted = g_hash_table_new(g_direct_hash, g_direct_equal);
 	g_mutex_init(&libvirt->mutex);
+	g_mutex_init(&libvirt->kvm_mutex);
 	hypervisor_init(&libvirt->base, &ops, kind, on_event, data);
 	set_vchan(&libvirt->base, driver);
 	*ret_error = NULL;
+	if (driver == DOMAIN_XML_QEMU)
+		libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_try_kvm));
 	if (g_main_depth() > 0) { /* the loop runs: nobody may wait; what runs is told as events */
 		libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_look_first));
 		*ret = &libvirt->base;

@@ -161,8 +161,9 @@ on_looked_at_all(struct libvirt_job *job)
 	if (job->error != NULL) {
 		log_debug("%s", job->error);
 		g_clear_pointer(&job->error, g_free);
-		libvirt->lost = true;
-		retry_later(libvirt);
+		if (libvirt->lost)
+			retry_later(libvirt);
+		on_lost(libvirt);
 		return;
 	}
 	if (libvirt->lost)

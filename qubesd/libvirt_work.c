@@ -1,5 +1,6 @@
 #include "qubesd/libvirt_work.h"
 
+#include "qubesd/kvm_trial.h"
 #include "qubesd/machine.h"
 #include "shared/log.h"
 
@@ -29,6 +30,7 @@ libvirt_unref(struct libvirt *libvirt)
 	g_hash_table_unref(libvirt->lanes);
 	g_hash_table_unref(libvirt->unwanted);
 	g_mutex_clear(&libvirt->mutex);
+	g_mutex_clear(&libvirt->kvm_mutex);
 	hypervisor_fini(&libvirt->base);
 	g_free(libvirt);
 }
@@ -51,10 +53,8 @@ start_free(struct libvirt_start *start)
 	if (start == NULL)
 		return;
 	g_free(start->xml);
+	g_free(start->xml_kvm);
 	g_free(start->conf);
-	g_free(start->port_path);
-	g_free(start->console_path);
-	g_free(start->region_name);
 	g_free(start);
 }
 
@@ -419,6 +419,27 @@ libvirt_work_look_first(struct libvirt_job *job)
 
 /* --- starting ------------------------------------------------------------------------------- */
 
+static bool
+has_kvm(struct libvirt *libvirt)
+{
+	bool works;
+
+	if (libvirt->driver != DOMAIN_XML_QEMU)
+		return false;
+	g_mutex_lock(&libvirt->kvm_mutex);
+	if (libvirt->kvm == KVM_UNKNOWN)
+		libvirt->kvm = kvm_trial() ? KVM_WORKS : KVM_FAILS;
+	works = libvirt->kvm == KVM_WORKS;
+	g_mutex_unlock(&libvirt->kvm_mutex);
+	return works;
+}
+
+void
+libvirt_work_try_kvm(struct libvirt_job *job)
+{
+	(void)has_kvm(job->libvirt);
+}
+
 /* The name may be taken by a domain of another UUID: libvirt would refuse, with less clear words. */
 static bool
 check_foreign(struct libvirt_job *job)
@@ -467,7 +488,7 @@ make_machine(struct libvirt_job *job)
 	    .uuid = job->uuid,
 	    .kind = libvirt->base.kind,
 	    .conf = job->start->conf,
-	    .region_bytes = job->start->machine.region_bytes,
+	    .region_bytes = job->start->region_bytes,
 	    .uid = libvirt->qemu_uid,
 	    .gid = libvirt->qemu_gid,
 	};
@@ -513,12 +534,13 @@ undo(struct libvirt_job *job, virDomainPtr domain)
 void
 libvirt_work_start(struct libvirt_job *job)
 {
+	const char *xml = has_kvm(job->libvirt) ? job->start->xml_kvm : job->start->xml;
 	virDomainPtr domain;
 
 	job->undone = true;
 	if (!check_foreign(job) || !check_halted(job) || !make_machine(job))
 		return;
-	domain = virDomainDefineXML(job->connection, job->start->xml);
+	domain = virDomainDefineXML(job->connection, xml);
 	if (domain == NULL) {
 		fail(job, "define");
 		remove_machine(job, job->our_id);

@@ -46,6 +46,8 @@ struct libvirt {
 	gint number;  /* atomic: of the last reading */
 	GMutex mutex; /* over those below; held while a connection is made */
 	virConnectPtr connection;
+	GMutex kvm_mutex; /* over the next; held during the trial */
+	enum { KVM_UNKNOWN, KVM_WORKS, KVM_FAILS } kvm;
 	uid_t qemu_uid; /* as whom libvirt runs QEMU; -1: as us */
 	gid_t qemu_gid;
 };
@@ -59,9 +61,10 @@ struct libvirt_finding {
 
 /* What a start needs besides its name. */
 struct libvirt_start {
-	struct domain_xml_machine machine; /* borrows the strings below; QEMU only */
-	char *xml, *conf;                  /* owned; conf: text of guest.conf, NULL: none */
-	char *port_path, *console_path, *region_name; /* owned */
+	uint64_t region_bytes; /* QEMU */
+	char *xml;             /* owned */
+	char *xml_kvm;         /* owned; QEMU: the same for where KVM works */
+	char *conf;            /* owned; QEMU: text of guest.conf */
 };
 
 /* One piece of work: run in a thread, then answered on the main loop. */
@@ -105,6 +108,8 @@ void libvirt_work_look(struct libvirt_job *job);     /* how one qube is */
 void libvirt_work_look_all(struct libvirt_job *job); /* how all of ours are */
 /* The same, and removes machines that nobody runs; before the first start. */
 void libvirt_work_look_first(struct libvirt_job *job);
+/* Finds out whether KVM works, so that the first start need not wait; QEMU only. */
+void libvirt_work_try_kvm(struct libvirt_job *job);
 void libvirt_work_start(struct libvirt_job *job); /* needs name, our_id and start */
 void libvirt_work_shutdown(struct libvirt_job *job);
 void libvirt_work_kill(struct libvirt_job *job);

@@ -377,23 +377,32 @@ void
 lifecycle_adopt_all(struct lifecycle *lifecycle)
 {
 	g_autoptr(GPtrArray) domains = qubes_app_snapshot(lifecycle->app);
+	/* Kinds that are not there: asked once, not for each qube; theirs may run, so nothing is tidied up. */
+	g_autoptr(GHashTable) missing =
+	    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
 	for (guint i = 0; i < domains->len; i++) {
 		struct domain *domain = domains->pdata[i];
 		struct admin_error error = {0};
 		struct hypervisor *hypervisor;
 
-		if (!lifecycle_has_machine(domain) || run_find(lifecycle, domain) != NULL)
+		if (!lifecycle_has_machine(domain) || run_find(lifecycle, domain) != NULL ||
+		    g_hash_table_contains(missing, kind_of(lifecycle, domain)))
 			continue;
 		hypervisor = lifecycle_hypervisor(lifecycle, domain, &error);
-		if (hypervisor == NULL)
-			log_warn("%s: %s", domain_name(domain), error.message);
-		else if (hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain)))
+		if (hypervisor == NULL) {
+			log_warn(
+			    "%s, and others of its kind: %s", domain_name(domain), error.message);
+			g_hash_table_add(missing, g_strdup(kind_of(lifecycle, domain)));
+		} else if (hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain))) {
 			adopt(lifecycle, domain, hypervisor);
-		else
+		} else {
 			on_found_halted(lifecycle, domain);
+		}
 		admin_error_clear(&error);
 	}
+	if (g_hash_table_size(missing) == 0)
+		lifecycle_remove_stale_transports(lifecycle);
 	lifecycle_tell_gui_domains(lifecycle);
 }
 

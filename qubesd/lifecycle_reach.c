@@ -54,6 +54,38 @@ run_remove_transport(struct run *run)
 	g_clear_pointer(&run->transport_file, g_free);
 }
 
+static bool
+is_transport_of_run(const struct lifecycle *lifecycle, const char *path)
+{
+	GHashTableIter iter;
+	const struct run *run;
+
+	g_hash_table_iter_init(&iter, lifecycle->runs);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&run))
+		if (g_strcmp0(run->transport_file, path) == 0)
+			return true;
+	return false;
+}
+
+void
+lifecycle_remove_stale_transports(const struct lifecycle *lifecycle)
+{
+	g_autofree char *example = vchan_spec_file(0);
+	g_autofree char *folder = g_path_get_dirname(example);
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		const char *number = name + strlen("vchan-");
+
+		if (g_str_has_prefix(name, "vchan-") &&
+		    number[strspn(number, "0123456789")] == '\0' &&
+		    !is_transport_of_run(lifecycle, path))
+			(void)unlink(path);
+	}
+}
+
 /* --- GUI domains ---------------------------------------------------------------------------- */
 
 int64_t

@@ -105,6 +105,8 @@ void run_qrexec_adopt(struct run *run);
 /* The file that tells its transport to the trusted side (shared/vchan/spec.h). */
 void run_write_transport(struct run *run);
 void run_remove_transport(struct run *run);
+/* Those of domains that ended when nobody looked. */
+void lifecycle_remove_stale_transports(const struct lifecycle *lifecycle);
 
 /* The domain id of the qube's GUI domain while that runs; 0: dom0; -1: the qube has no GUI. */
 int64_t run_gui_domain(const struct domain *domain);

@@ -16,10 +16,24 @@ bordure-init.libs := guest-init shared
 bordure-init.pkgs := glib-2.0
 
 hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c domain_xml_qemu.c domain_xml_xen.c \
-	gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c libvirt_jobs.c \
+	gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c kvm_trial.c kvm_trial_guest.S libvirt_jobs.c \
 	libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_gui.c \
 	lifecycle_reach.c lifecycle_start.c machine.c qrexec_child.c region_file.c sandbox_qube.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
+
+tests += test_region_file
+test_region_file.src := tests/unit/test_region_file.c qubesd/region_file.c
+test_region_file.libs := shared
+test_region_file.pkgs := cmocka glib-2.0
+
+tests += test_kvm_trial
+test_kvm_trial.src := tests/unit/test_kvm_trial.c qubesd/kvm_trial.c qubesd/kvm_trial_guest.S
+test_kvm_trial.libs := shared
+test_kvm_trial.pkgs := cmocka glib-2.0
+
+integration_qemu += libvirt_qemu
+testtools += tiny_guest_file
+tiny_guest_file.src := tests/integration/tiny_guest_file.c tests/integration/tiny_guest.S
 
 tests += test_domain_ids
 test_domain_ids.src := tests/unit/test_domain_ids.c qubesd/domain_ids.c

@@ -16,6 +16,7 @@ sample(void)
 	    .uuid = "2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21",
 	    .klass = "AppVM",
 	    .qid = 3,
+	    .xid = 7,
 	    .virt_mode = "pvh",
 	    .memory_mib = 400,
 	    .maxmem_mib = 4000,
@@ -165,6 +166,119 @@ shape_of(xmlDocPtr document)
 	return g_string_free(shape, FALSE);
 }
 
+/* --- every shape, compared with a file ------------------------------------------------------ */
+
+#define GOLDEN_DIR "tests/unit/domain_xml"
+
+static const struct domain_xml_machine machine = {
+    .port_path = "/run/qubes/machine/7/port.sock",
+    .console_path = "/run/qubes/machine/7/console.sock",
+    .region_name = "bordure-2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21",
+    .region_bytes = UINT64_C(512) << 20,
+};
+
+static const struct hypervisor_volume all_volumes[] = {
+    {"root", "/var/lib/qubes/appvms/work/root-cow.img", true},
+    {"private", "/dev/qubes/work-private", true},
+    {"volatile", "/var/lib/qubes/appvms/work/volatile.img", true},
+    {"kernel", "/var/lib/qubes/vm-kernels/6.6/modules.img", false},
+};
+
+/* With the environment's leave the files are written anew, to be read before they are committed. */
+static void
+assert_golden(const char *name, const char *text)
+{
+	g_autofree char *path = g_strconcat(GOLDEN_DIR "/", name, ".xml", NULL);
+	g_autofree char *expected = NULL;
+
+	if (g_getenv("WRITE_GOLDEN") != NULL)
+		assert_true(g_file_set_contents(path, text, -1, NULL));
+	assert_true(g_file_get_contents(path, &expected, NULL, NULL));
+	assert_string_equal(text, expected);
+}
+
+static char *
+text_of(const struct hypervisor_qube *qube, enum domain_xml_driver driver,
+    const struct domain_xml_machine *with)
+{
+	char *text = NULL, *error = NULL;
+
+	assert_int_equal(domain_xml_new(qube, driver, with, &text, &error), 0);
+	return text;
+}
+
+static void
+set_shape(struct hypervisor_qube *qube, const char *mode, bool has_kernel, bool has_netvm)
+{
+	qube->virt_mode = mode;
+	qube->volumes = all_volumes;
+	qube->volume_count = G_N_ELEMENTS(all_volumes);
+	qube->initrd = has_kernel ? "/var/lib/qubes/vm-kernels/6.6/initramfs" : "";
+	if (!has_kernel)
+		qube->kernel = qube->cmdline = "";
+	qube->has_netvm = has_netvm;
+	qube->netvm = has_netvm ? "sys-firewall" : "";
+}
+
+/* debug and the rest of what a qube is change nothing: the same file serves for both. */
+static void
+golden_descriptions_for_xen(void **state)
+{
+	static const struct {
+		const char *mode;
+		bool has_kernel;
+	} shapes[] = {{"pv", true}, {"pvh", true}, {"hvm", true}, {"hvm", false}};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(shapes) * 4; i++) {
+		bool has_netvm = i % 2 != 0, debug = i / 2 % 2 != 0;
+		struct hypervisor_qube qube = sample();
+		g_autofree char *name = g_strdup_printf("xen-%s%s%s", shapes[i / 4].mode,
+		    shapes[i / 4].has_kernel ? "-kernel" : "", has_netvm ? "-netvm" : "");
+		g_autofree char *text = NULL;
+
+		set_shape(&qube, shapes[i / 4].mode, shapes[i / 4].has_kernel, has_netvm);
+		qube.debug = debug;
+		text = text_of(&qube, DOMAIN_XML_XEN, NULL);
+		assert_golden(name, text);
+	}
+}
+
+/* virt_mode says how Xen runs it, and a network qube cannot be had: one file for all of these. */
+static void
+golden_descriptions_for_qemu(void **state)
+{
+	static const char *const modes[] = {"pv", "pvh", "hvm"};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(modes) * 16; i++) {
+		bool has_kernel = i % 2 != 0, kvm = i / 2 % 2 != 0;
+		struct domain_xml_machine with = machine;
+		struct hypervisor_qube qube = sample();
+		g_autofree char *name =
+		    g_strdup_printf("qemu%s%s", has_kernel ? "-kernel" : "", kvm ? "-kvm" : "");
+		g_autofree char *text = NULL;
+
+		set_shape(&qube, modes[i / 16], has_kernel, i / 4 % 2 != 0);
+		qube.debug = i / 8 % 2 != 0;
+		with.kvm = kvm;
+		text = text_of(&qube, DOMAIN_XML_QEMU, &with);
+		assert_golden(name, text);
+	}
+}
+
+static void
+golden_description_for_the_test_driver(void **state)
+{
+	struct hypervisor_qube qube = sample();
+	g_autofree char *text = NULL;
+
+	(void)state;
+	set_shape(&qube, "hvm", false, false);
+	text = text_of(&qube, DOMAIN_XML_TEST, NULL);
+	assert_golden("test", text);
+}
+
 static const char *const hostile[] = {
     "<",
     ">",
@@ -215,6 +329,50 @@ lvt_01_hostile_values_come_back_as_they_were_and_add_no_element(void **state)
 	}
 }
 
+/* The same for all that a QEMU machine and a Xen domain have besides. */
+static void
+lvt_01_hostile_values_of_devices_come_back_as_they_were(void **state)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(hostile); i++) {
+		struct hypervisor_volume volume = {hostile[i], hostile[i], true};
+		struct domain_xml_machine with = machine;
+		struct hypervisor_qube qube = sample();
+		g_autofree char *plain_text = NULL, *text = NULL, *plain = NULL, *shape = NULL;
+		struct hypervisor_volume plain_volume = {"x", "x", true};
+		xmlDocPtr document;
+
+		(void)state;
+		qube.volumes = &plain_volume;
+		qube.volume_count = 1;
+		plain_text = text_of(&qube, DOMAIN_XML_QEMU, &with);
+		document = xmlReadMemory(plain_text, (int)strlen(plain_text), NULL, NULL, 0);
+		plain = shape_of(document);
+		xmlFreeDoc(document);
+		qube.volumes = &volume;
+		with.port_path = with.console_path = with.region_name = hostile[i];
+		text = text_of(&qube, DOMAIN_XML_QEMU, &with);
+		document = xmlReadMemory(text, (int)strlen(text), NULL, NULL, XML_PARSE_NONET);
+		assert_non_null(document);
+		shape = shape_of(document);
+		assert_string_equal(shape, plain);
+		assert_value(document, "//disk/source/@file", hostile[i]);
+		assert_value(document, "//disk/serial", hostile[i]);
+		assert_value(document, "//channel/source/@path", hostile[i]);
+		assert_value(document, "//serial/source/@path", hostile[i]);
+		assert_value(document, "//shmem/@name", hostile[i]);
+		xmlFreeDoc(document);
+
+		qube.has_netvm = true;
+		qube.netvm = qube.mac = qube.ip = hostile[i];
+		document = document_of(&qube, DOMAIN_XML_XEN);
+		assert_value(document, "count(//interface/*)", "4");
+		assert_value(document, "//interface/backenddomain/@name", hostile[i]);
+		assert_value(document, "//interface/mac/@address", hostile[i]);
+		assert_value(document, "//interface/ip/@address", hostile[i]);
+		xmlFreeDoc(document);
+	}
+}
+
 static void
 lvt_01_bytes_that_xml_cannot_carry_are_refused_by_name(void **state)
 {
@@ -227,7 +385,8 @@ lvt_01_bytes_that_xml_cannot_carry_are_refused_by_name(void **state)
 		char *text = NULL, *error = NULL;
 
 		qube.cmdline = wrong[i];
-		assert_int_equal(domain_xml_new(&qube, DOMAIN_XML_XEN, NULL, &text, &error), -EINVAL);
+		assert_int_equal(
+		    domain_xml_new(&qube, DOMAIN_XML_XEN, NULL, &text, &error), -EINVAL);
 		assert_null(text);
 		assert_non_null(strstr(error, "command line"));
 		g_free(error);
@@ -254,6 +413,10 @@ main(void)
 	    cmocka_unit_test(description_for_other_drivers_has_nothing_of_xen),
 	    cmocka_unit_test(volumes_have_their_places),
 	    cmocka_unit_test(lvt_01_hostile_values_come_back_as_they_were_and_add_no_element),
+	    cmocka_unit_test(lvt_01_hostile_values_of_devices_come_back_as_they_were),
+	    cmocka_unit_test(golden_descriptions_for_xen),
+	    cmocka_unit_test(golden_descriptions_for_qemu),
+	    cmocka_unit_test(golden_description_for_the_test_driver),
 	    cmocka_unit_test(lvt_01_bytes_that_xml_cannot_carry_are_refused_by_name),
 	    cmocka_unit_test(driver_follows_the_scheme_of_the_uri),
 	};
