@@ -4,9 +4,9 @@
 #define MOST_OF_THE_AREA_PERCENT 90
 
 bool
-placement_is_too_large(struct rect content, struct rect work_area)
+placement_is_too_large(struct rect content, uint64_t others, struct rect work_area)
 {
-	uint64_t area = (uint64_t)content.width * content.height;
+	uint64_t area = (uint64_t)content.width * content.height + others;
 	uint64_t limit = (uint64_t)work_area.width * work_area.height;
 
 	return area * 100 > limit * MOST_OF_THE_AREA_PERCENT;

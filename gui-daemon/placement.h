@@ -11,8 +11,11 @@
 
 #include "gui-daemon/damage.h"
 
-/* True when the content covers more than 90 % of the work area. */
-bool placement_is_too_large(struct rect content, struct rect work_area);
+/*
+ * True when the content, and others pixels of other such windows of the same qube, would cover more
+ * than 90 % of the work area. Where they overlap they count twice.
+ */
+bool placement_is_too_large(struct rect content, uint64_t others, struct rect work_area);
 
 /*
  * The content moved, and shrunk where it must be, so that it lies in the work area with its whole

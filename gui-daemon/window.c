@@ -65,13 +65,25 @@ override_is_allowed(const struct window *window, bool requested, struct rect geo
 	if (!requested || !context->config->allow_override_redirect)
 		return false;
 	if (!context->config->protect_override_redirect ||
-	    !placement_is_too_large(geometry, context->display->work_area))
+	    !placement_is_too_large(geometry, context->override_area - window->override_area,
+		context->display->work_area))
 		return true;
 	if (!context->told_about_too_large)
-		log_warn("a very large window without a window manager was asked for and refused "
+		log_warn("very large windows without a window manager were asked for and refused "
 			 "(override_redirect_protection)");
 	context->told_about_too_large = true;
 	return false;
+}
+
+/* All of them together may not cover more than one may: many small ones are a large one. */
+static void
+count_area(struct window *window)
+{
+	bool counts = window->mapped && window->override_redirect;
+	uint64_t area = counts ? (uint64_t)window->geometry.width * window->geometry.height : 0;
+
+	window->context->override_area += area - window->override_area;
+	window->override_area = area;
 }
 
 /* Where the window may lie; managed windows are the window manager's business. */
@@ -139,6 +151,7 @@ set_override_redirect(struct window *window, bool value)
 	if (window->override_redirect == value)
 		return;
 	window->override_redirect = value;
+	count_area(window);
 	renew_frame(window);
 }
 
@@ -165,6 +178,8 @@ window_free(struct window *window)
 {
 	if (window == NULL)
 		return;
+	window->mapped = false;
+	count_area(window);
 	destroy_frame(window);
 	window_set_surface(window, NULL);
 	g_free(window);
@@ -228,6 +243,7 @@ static void
 place(struct window *window, struct rect geometry)
 {
 	window->geometry = geometry;
+	count_area(window);
 	frame_place(&window->frame, geometry);
 }
 
@@ -247,6 +263,7 @@ window_map(struct window *window, struct window *transient_for, bool override_re
 		tell_geometry(window);
 	}
 	window->mapped = true;
+	count_area(window);
 	show(window);
 }
 
@@ -256,6 +273,7 @@ window_unmap(struct window *window)
 	if (!window->mapped)
 		return;
 	window->mapped = false;
+	count_area(window);
 	damage_clear(&window->damage);
 	hide(window);
 	if (window->id.id != 0) /* its buffer serves other windows too */
@@ -353,6 +371,7 @@ accept_geometry(struct window *window, struct rect content)
 	if (rect_equal(permitted, window->geometry))
 		return;
 	window->geometry = permitted;
+	count_area(window);
 	tell_geometry(window);
 }
 

@@ -37,6 +37,7 @@ struct window_context {
 	void (*on_renewed)(void *data, struct window *window); /* it has new X windows */
 	void *data;                                            /* of on_renewed */
 	size_t pages;                                          /* of all surfaces */
+	uint64_t override_area;    /* pixels of all mapped windows without a window manager */
 	xcb_timestamp_t user_time; /* of the last key or button in any window; 0: none yet */
 	bool screen_is_locked;     /* a locker is there: nothing of a qube is mapped */
 	bool told_about_too_large; /* the 90 % rule was logged once */
@@ -48,8 +49,9 @@ struct window {
 	struct frame frame;
 	struct rect geometry;
 	bool override_redirect;
-	bool mapped;       /* by the agent's word */
-	bool map_deferred; /* mapped, but the screen is locked */
+	uint64_t override_area; /* pixels: what it has of the context's; 0 unless mapped so */
+	bool mapped;            /* by the agent's word */
+	bool map_deferred;      /* mapped, but the screen is locked */
 	bool configure_pending;
 	bool fullscreen_emulated; /* shown maximised, reported as full screen */
 	struct gui_title title;   /* what the agent said last, for new X windows */

@@ -77,6 +77,13 @@ frame_is() { # qube colour name
 }
 label_colour() { qubesd-query -e -c "$QUBES_RUNTIME_DIR/qubesd.sock" dom0 admin.label.Get dom0 "$(qvm-prefs "$1" label)" | tr -d '\0' | sed 's/^00x/#/' | tr a-f A-F; }
 
+# The last try says what is wrong.
+frame_becomes() { # seconds qube colour name
+	local seconds=$1
+	shift
+	desktop_wait "$seconds" frame_is "$@" || frame_is "$@"
+}
+
 # What sys-gui gets from the broker: region_probe.c.
 gui_probe() { in_qube $gui "~/region_probe $*"; cat "$scratch/out"; }
 

@@ -157,10 +157,14 @@ static void
 bdr_12_ninety_percent_of_the_work_area_is_the_limit(void **state)
 {
 	(void)state;
-	assert_false(placement_is_too_large(RECT(0, 0, 900, 770), work));
-	assert_true(placement_is_too_large(RECT(0, 0, 901, 770), work));
-	assert_true(placement_is_too_large(RECT(0, 0, 16384, 6144), work));
-	assert_false(placement_is_too_large(RECT(0, 0, 1, 1), work));
+	assert_false(placement_is_too_large(RECT(0, 0, 900, 770), 0, work));
+	assert_true(placement_is_too_large(RECT(0, 0, 901, 770), 0, work));
+	assert_true(placement_is_too_large(RECT(0, 0, 16384, 6144), 0, work));
+	assert_false(placement_is_too_large(RECT(0, 0, 1, 1), 0, work));
+	/* bdr_17: what others of the qube cover counts with it */
+	assert_false(placement_is_too_large(RECT(0, 0, 1, 1), 900 * 770 - 1, work));
+	assert_true(placement_is_too_large(RECT(0, 0, 1, 1), 900 * 770, work));
+	assert_true(placement_is_too_large(RECT(0, 0, 1, 1), UINT64_C(1) << 50, work));
 }
 
 /* --- what other clients say about the screen ---------------------------------------------- */
