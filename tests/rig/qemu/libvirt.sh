@@ -51,6 +51,7 @@ libvirt_as_root() { # folder
 }
 
 libvirt_as_user() { # folder
+	export LIBVIRT_AUTOSTART=0 # or a client starts a second one while ours is on its way
 	export XDG_RUNTIME_DIR=$1/run XDG_CONFIG_HOME=$1/config XDG_CACHE_HOME=$1/cache
 	mkdir -p -m 700 "$XDG_RUNTIME_DIR" "$XDG_CONFIG_HOME/libvirt" "$XDG_CACHE_HOME"
 	printf '%s\n' 'stdio_handler = "file"' >"$XDG_CONFIG_HOME/libvirt/qemu.conf"
