@@ -98,6 +98,15 @@ check_preload(const char *name, const char *value, struct admin_error *error)
 	return true;
 }
 
+/* The name begins with the prefix "hypervisor", which nobody owns: only it alone has a meaning. */
+static bool
+check_hypervisor(const char *name, const char *value, struct admin_error *error)
+{
+	if (name[0] == '\0' && value[0] != '\0' && !grammar_is_hypervisor(value))
+		return refuse(error, "Not a kind of hypervisor that a qube may choose");
+	return true;
+}
+
 /* name is what stands behind the prefix. */
 static const struct {
 	const char *prefix;
@@ -108,6 +117,7 @@ static const struct {
     {"custom-persist.", check_custom_persist},
     {"net.fake-", check_address},
     {"preload-dispvm-", check_preload},
+    {"hypervisor", check_hypervisor},
 };
 
 static bool

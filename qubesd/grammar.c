@@ -157,3 +157,12 @@ grammar_parse_colour(const char *text, uint32_t *ret)
 	*ret = (uint32_t)strtoul(text + 2, NULL, 16);
 	return true;
 }
+
+bool
+grammar_is_hypervisor(const char *text)
+{
+	static const char *const kinds[] = {"sandbox", "xen:///", "xen:///system",
+	    "qemu:///session", "qemu:///system", "test:///default", NULL};
+
+	return g_strv_contains(kinds, text);
+}

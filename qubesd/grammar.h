@@ -32,4 +32,10 @@ bool grammar_parse_int(const char *text, int64_t *ret); /* -?[0-9]{1,19}, in ran
 bool grammar_parse_bool(const char *text, bool *ret); /* 0 no false off, 1 yes true on; any case */
 bool grammar_parse_colour(const char *text, uint32_t *ret); /* 0xRRGGBB, exactly */
 
+/*
+ * What the feature "hypervisor" may say. No other libvirt URI: one may name a program to be run here
+ * ("qemu+ext:///system?command=..."), a socket, a file or another machine.
+ */
+bool grammar_is_hypervisor(const char *text);
+
 #endif

@@ -1,4 +1,5 @@
 #include "qubesd/lifecycle.h"
+#include "qubesd/grammar.h"
 #include "qubesd/lifecycle_run.h"
 #include "shared/log.h"
 
@@ -285,9 +286,17 @@ lifecycle_hypervisor(
     struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error)
 {
 	g_autofree char *reason = NULL;
-	struct hypervisor *hypervisor =
-	    hypervisor_of_kind(lifecycle, kind_of(lifecycle, domain), &reason);
+	const char *kind = kind_of(lifecycle, domain);
+	struct hypervisor *hypervisor;
 
+	/* Checked where it is set, too; but a store may come from elsewhere. */
+	if (strcmp(kind, lifecycle->default_kind) != 0 && !grammar_is_hypervisor(kind)) {
+		admin_error_set(error, "QubesException",
+		    "%s: its feature hypervisor says nothing that a qube may choose",
+		    domain_name(domain));
+		return NULL;
+	}
+	hypervisor = hypervisor_of_kind(lifecycle, kind, &reason);
 	if (hypervisor == NULL)
 		admin_error_set(error, "QubesException", "%s", reason);
 	return hypervisor;

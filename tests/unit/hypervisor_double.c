@@ -32,7 +32,7 @@ int
 hypervisor_new(const char *kind, hypervisor_event on_event, void *data, struct hypervisor **ret,
     char **ret_error)
 {
-	if (strcmp(kind, "missing") == 0) {
+	if (strcmp(kind, "xen:///") == 0) {
 		*ret_error = g_strdup("it is missing");
 		return -1;
 	}

@@ -360,6 +360,13 @@ features_that_mean_something_have_their_rules(void **state)
 		"dir:user:user:0755:/home/x", "OK "},
 	    {"dom0", "admin.vm.feature.Set", "net.fake-ip", "test-vm1", "1.2.3", "QubesValueError"},
 	    {"dom0", "admin.vm.feature.Set", "net.fake-ip", "test-vm1", "1.2.3.4", "OK "},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1",
+		"qemu+ext:///system?command=/bin/true", "QubesValueError"},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "qemu:///system?x=y",
+		"QubesValueError"},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "qemu:///system", "OK "},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "", "OK "},
+	    {"dom0", "admin.vm.feature.Remove", "hypervisor", "test-vm1", "", "OK "},
 	    {"dom0", "admin.vm.feature.Set", "a/b", "test-vm1", "", "ProtocolError"},
 	    {"dom0", "admin.vm.feature.Set", "x", "test-vm1", "a\nb", "ProtocolError"},
 	    {"dom0", "admin.vm.feature.Set", "service.meminfo-writer", "test-vm1", "", "OK "},
@@ -557,7 +564,7 @@ adm_11_only_dom0_learns_where_a_volume_lies(void **state)
 
 	CHECK(fixture, {"dom0", "admin.vm.volume.List", "", "test-vm1", "", "OK "},
 	    {"dom0", "admin.vm.volume.Info", "root", "test-vm1", "", "PermissionDenied"},
-	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///x", "OK "},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///default", "OK "},
 	    {"dom0", "admin.vm.volume.List", "", "test-vm1", "",
 		"OK root\nprivate\nvolatile\nkernel\n"},
 	    {"dom0", "admin.vm.volume.Info", "../root", "test-vm1", "", "PermissionDenied"},
@@ -576,7 +583,7 @@ adm_10_sizes_and_revisions_are_judged_before_anything_is_done(void **state)
 	struct admin_fixture *fixture = *state;
 
 	CHECK(fixture,
-	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///x", "OK "},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///default", "OK "},
 	    {"dom0", "admin.vm.volume.Resize", "private", "test-vm1", "0", "ProtocolError"},
 	    {"dom0", "admin.vm.volume.Resize", "private", "test-vm1", "9223372036854775808",
 		"ProtocolError"},

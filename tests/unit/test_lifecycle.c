@@ -251,9 +251,29 @@ static void
 hypervisor_of_a_feature_that_is_not_there_fails_the_start(void **state)
 {
 	(void)state;
-	domain_feature_set(f->work, "hypervisor", "missing");
+	domain_feature_set(f->work, "hypervisor", "xen:///");
 	start(f->work);
 	assert_answered(1, "QubesException");
+}
+
+/* libvirt would run the program to get at its daemon. */
+static void
+lvt_01_hypervisor_of_a_feature_is_no_uri_of_ones_own(void **state)
+{
+	static const char *const uris[] = {"qemu+ext:///system?command=/bin/true",
+	    "qemu+ssh://host/system", "qemu:///system?socket=/run/x", "qemu:///system ",
+	    "test:///etc/passwd", "xen://host/"};
+
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(uris); i++) {
+		domain_feature_set(f->work, "hypervisor", uris[i]);
+		start(f->work);
+		assert_answered(i + 1, "QubesException");
+		assert_string_equal(hypervisor_double.calls->str, "");
+	}
+	domain_feature_set(f->work, "hypervisor", "sandbox");
+	start(f->work);
+	assert_string_equal(hypervisor_double.calls->str, "start ");
 }
 
 static void
@@ -814,6 +834,7 @@ main(int argc, char **argv)
 	    TEST(vetoed_start_fails_with_the_vetos_class),
 	    TEST(failed_spawn_leaves_it_halted),
 	    TEST(hypervisor_of_a_feature_that_is_not_there_fails_the_start),
+	    TEST(lvt_01_hypervisor_of_a_feature_is_no_uri_of_ones_own),
 	    TEST(stop_is_processed_once_however_often_it_is_told),
 	    TEST(shutdown_without_wait_is_answered_when_the_guest_was_asked),
 	    TEST(shutdown_with_wait_is_answered_when_the_stop_was_processed),
