@@ -57,3 +57,7 @@ fuzz_region.libs := vchan shared
 
 fuzzers += fuzz_mux
 fuzz_mux.src := tests/fuzz/fuzz_mux.c shared/vchan/mux_decode.c
+
+tests += test_region_xen
+test_region_xen.src := tests/unit/test_region_xen.c shared/region_xen.c
+test_region_xen.pkgs := cmocka glib-2.0

@@ -302,6 +302,89 @@ transports_without_a_region_say_so(void **state)
 	assert_int_equal(region_open("broker:/nowhere", 1, &region), -ENOENT);
 }
 
+/* --- dumps and shares of a file -------------------------------------------------------------- */
+
+static void
+dump_that_is_a_run_says_where_and_one_that_is_none_is_read(void **state)
+{
+	const uint32_t run[] = {3, 4}, scattered[] = {9, 2};
+	struct region *region = make_lettered_region();
+	struct region_dump *dump;
+	uint64_t offset = 0;
+	char two[2];
+
+	(void)state;
+	assert_int_equal(region_dump_new(region, untrusted_bytes_of(run, 8), 2, &dump), 0);
+	assert_true(region_dump_run(dump, &offset));
+	assert_int_equal(offset, 3 * REGION_PAGE_BYTES);
+	assert_int_equal(region_dump_read(dump, REGION_PAGE_BYTES - 1, two, 2), 0);
+	assert_memory_equal(two, "DE", 2);
+	region_dump_free(dump);
+
+	assert_int_equal(region_dump_new(region, untrusted_bytes_of(scattered, 8), 2, &dump), 0);
+	assert_false(region_dump_run(dump, &offset));
+	assert_int_equal(region_dump_read(dump, REGION_PAGE_BYTES - 1, two, 2), 0);
+	assert_memory_equal(two, "JC", 2);
+	region_dump_free(dump);
+	region_free(region);
+}
+
+static void
+dump_is_read_up_to_its_end_and_no_further(void **state)
+{
+	const uint32_t run[] = {3, 4}, scattered[] = {9, 2};
+	const uint32_t *const lists[] = {run, scattered};
+	const uint64_t end = 2 * REGION_PAGE_BYTES;
+	struct region *region = make_lettered_region();
+	char buffer[8];
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+		struct region_dump *dump;
+
+		assert_int_equal(
+		    region_dump_new(region, untrusted_bytes_of(lists[i], 8), 2, &dump), 0);
+		assert_int_equal(region_dump_read(dump, end - 8, buffer, 8), 0);
+		assert_int_equal(region_dump_read(dump, end - 7, buffer, 8), -ERANGE);
+		assert_int_equal(region_dump_read(dump, end + 1, buffer, 0), -ERANGE);
+		assert_int_equal(region_dump_read(dump, UINT64_MAX, buffer, 8), -ERANGE);
+		region_dump_free(dump);
+	}
+	region_free(region);
+}
+
+static void
+dump_with_a_page_outside_or_a_wrong_count_is_refused(void **state)
+{
+	const uint32_t refs[] = {PAGES - 1, PAGES};
+	struct region *region = make_region(PAGES * REGION_PAGE_BYTES);
+	struct region_dump *dump = NULL;
+
+	(void)state;
+	assert_int_equal(region_dump_new(region, untrusted_bytes_of(refs, 8), 2, &dump), -ERANGE);
+	assert_int_equal(region_dump_new(region, untrusted_bytes_of(refs, 8), 1, &dump), -EPROTO);
+	assert_int_equal(region_dump_new(region, untrusted_bytes_of(refs, 7), 2, &dump), -EPROTO);
+	assert_int_equal(region_dump_new(region, untrusted_bytes_of(refs, 0), 0, &dump), -EPROTO);
+	assert_null(dump);
+	region_free(region);
+}
+
+static void
+pages_of_a_file_are_named_by_their_numbers(void **state)
+{
+	struct region *region = make_region(PAGES * REGION_PAGE_BYTES);
+	struct region_share *share;
+
+	(void)state;
+	assert_int_equal(region_share_new(region, 0, 5, 3, &share), 0);
+	assert_int_equal(region_share_count(share), 3);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(region_share_refs(share)[i], 5 + i);
+	region_share_publish(share, 0, 3 * REGION_PAGE_BYTES); /* nothing to do: they are seen */
+	region_share_free(share);
+	region_free(region);
+}
+
 int
 main(void)
 {
@@ -318,6 +401,10 @@ main(void)
 	    cmocka_unit_test(read_refuses_a_page_outside),
 	    cmocka_unit_test(shm_01_file_cut_short_meanwhile_is_an_error_and_no_fault),
 	    cmocka_unit_test(shm_03_only_a_regular_file_is_a_region),
+	    cmocka_unit_test(dump_that_is_a_run_says_where_and_one_that_is_none_is_read),
+	    cmocka_unit_test(dump_is_read_up_to_its_end_and_no_further),
+	    cmocka_unit_test(dump_with_a_page_outside_or_a_wrong_count_is_refused),
+	    cmocka_unit_test(pages_of_a_file_are_named_by_their_numbers),
 	    cmocka_unit_test(socket_mode_finds_the_file_of_a_domain),
 	    cmocka_unit_test(transports_without_a_region_say_so),
 	};
