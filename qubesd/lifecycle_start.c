@@ -127,6 +127,11 @@ on_spawned(const char *error, int64_t xid, void *data)
 		run_fail(run, "QubesException", error);
 		return;
 	}
+	/* Its end has been told already, or never will be. */
+	if (hypervisor_state(run->hypervisor, domain_uuid(run->domain)) == HYPERVISOR_HALTED) {
+		run_fail(run, "QubesVMError", "It ended as soon as it was started");
+		return;
+	}
 	run->spawned = true;
 	run_continue(run);
 }
@@ -411,20 +416,38 @@ run_continue(struct run *run)
 		run_waiters_tell(run->start_waiters, NULL);
 }
 
+/* The kill of a failed start, by name: its run may be over when the answer comes. */
+struct failing {
+	struct lifecycle *lifecycle; /* borrowed */
+	char *uuid, *start_guid;     /* owned */
+};
+
+/* The good answer is the halt itself. A bad one may mean that it had halted before. */
 static void
 on_killed(const char *error, int64_t xid, void *data)
 {
-	g_autofree char *name = data;
+	struct failing *failing = data;
+	struct run *run = g_hash_table_lookup(failing->lifecycle->runs, failing->uuid);
 
 	(void)xid;
-	if (error != NULL)
-		log_error("%s: its failed start cannot be ended: %s", name, error);
+	if (error != NULL && run != NULL && strcmp(run->start_guid, failing->start_guid) == 0) {
+		if (hypervisor_state(run->hypervisor, failing->uuid) == HYPERVISOR_HALTED)
+			run_halted(run);
+		else
+			log_error("%s: its failed start cannot be ended: %s",
+			    domain_name(run->domain), error);
+	}
+	g_free(failing->uuid);
+	g_free(failing->start_guid);
+	g_free(failing);
 }
 
 /* class NULL: the step has filled run->error. */
 void
 run_fail(struct run *run, const char *class, const char *message)
 {
+	struct failing *failing;
+
 	if (run->phase != RUN_STARTING)
 		return;
 	run->phase = RUN_FAILING;
@@ -432,9 +455,14 @@ run_fail(struct run *run, const char *class, const char *message)
 		admin_error_set(&run->error, class, "%s", message);
 	qrexec_child_end(g_steal_pointer(&run->qrexec));
 	log_warn("%s: start failed: %s", domain_name(run->domain), run->error.message);
-	if (!run->spawned)
+	if (!run->spawned) {
 		run_halted(run);
-	else /* run_halted() comes as an event */
-		hypervisor_kill(run->hypervisor, domain_uuid(run->domain), on_killed,
-		    g_strdup(domain_name(run->domain)));
+		return;
+	}
+	failing = g_new0(struct failing, 1);
+	failing->lifecycle = run->lifecycle;
+	failing->uuid = g_strdup(domain_uuid(run->domain));
+	failing->start_guid = g_strdup(run->start_guid);
+	/* run_halted() comes as an event */
+	hypervisor_kill(run->hypervisor, domain_uuid(run->domain), on_killed, failing);
 }

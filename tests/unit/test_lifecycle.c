@@ -277,6 +277,17 @@ lvt_01_hypervisor_of_a_feature_is_no_uri_of_ones_own(void **state)
 }
 
 static void
+qube_that_has_ended_before_its_start_is_answered_fails_it(void **state)
+{
+	(void)state;
+	start(f->work);
+	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
+	settle();
+	assert_answered(1, "QubesVMError");
+	assert_false(lifecycle_is_active(f->lifecycle, f->work));
+}
+
+static void
 stop_is_processed_once_however_often_it_is_told(void **state)
 {
 	(void)state;
@@ -635,6 +646,23 @@ daemon_that_ends_early_fails_the_start(void **state)
 	assert_true(g_str_has_suffix(f->events->str, STOP_EVENTS "domain-start-failed\n"));
 }
 
+/* The hypervisor has nobody to kill, and no end to tell: nothing may wait for one. */
+static void
+failed_start_of_a_qube_that_has_gone_is_over(void **state)
+{
+	(void)state;
+	use_daemon("#!/bin/sh\nexit 3\n");
+	start(f->work);
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
+		g_main_context_iteration(NULL, TRUE);
+	hypervisor_double.state = HYPERVISOR_HALTED;
+	hypervisor_double_answer("it does not run", HYPERVISOR_HALTED);
+	remove_daemon();
+	assert_answered(1, "QubesVMError");
+	assert_false(lifecycle_is_active(f->lifecycle, f->work));
+}
+
 static void
 agent_that_does_not_come_in_time_fails_the_start(void **state)
 {
@@ -835,6 +863,7 @@ main(int argc, char **argv)
 	    TEST(failed_spawn_leaves_it_halted),
 	    TEST(hypervisor_of_a_feature_that_is_not_there_fails_the_start),
 	    TEST(lvt_01_hypervisor_of_a_feature_is_no_uri_of_ones_own),
+	    TEST(qube_that_has_ended_before_its_start_is_answered_fails_it),
 	    TEST(stop_is_processed_once_however_often_it_is_told),
 	    TEST(shutdown_without_wait_is_answered_when_the_guest_was_asked),
 	    TEST(shutdown_with_wait_is_answered_when_the_stop_was_processed),
@@ -851,6 +880,7 @@ main(int argc, char **argv)
 	    TEST(adoption_keeps_running_qubes_and_removes_dead_disposables),
 	    TEST(start_is_transient_until_the_agent_has_connected),
 	    TEST(daemon_that_ends_early_fails_the_start),
+	    TEST(failed_start_of_a_qube_that_has_gone_is_over),
 	    TEST(agent_that_does_not_come_in_time_fails_the_start),
 	    TEST(qube_that_ends_while_its_agent_is_awaited_fails_the_start),
 	    TEST(gui_domain_is_told_before_anybody_hears_of_the_start),
