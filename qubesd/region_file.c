@@ -32,9 +32,9 @@ region_file_path(const char *uuid)
 	return path_in(REGION_FILE_DIR, uuid);
 }
 
-/* What the regions that are there may still take. */
+/* What the regions that are there may still take. Anybody may put files there: they promise nothing. */
 static uint64_t
-bytes_promised(const char *dir)
+bytes_promised(const char *dir, uid_t uid)
 {
 	g_autoptr(GDir) handle = g_dir_open(dir, 0, NULL);
 	uint64_t sum = 0;
@@ -45,7 +45,7 @@ bytes_promised(const char *dir)
 		struct stat st;
 
 		if (!g_str_has_prefix(name, PREFIX_OF_NAME) || lstat(path, &st) < 0 ||
-		    !S_ISREG(st.st_mode))
+		    !S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != uid))
 			continue;
 		if (st.st_size > st.st_blocks * 512)
 			sum += (uint64_t)(st.st_size - st.st_blocks * 512);
@@ -55,9 +55,9 @@ bytes_promised(const char *dir)
 
 /* 0, or -ENOSPC with *ret_error. */
 static int
-check_room(const char *dir, uint64_t bytes, char **ret_error)
+check_room(const char *dir, uint64_t bytes, uid_t uid, char **ret_error)
 {
-	uint64_t promised = bytes_promised(dir), room;
+	uint64_t promised = bytes_promised(dir, uid), room;
 	struct statvfs fs;
 
 	if (statvfs(dir, &fs) < 0) {
@@ -101,7 +101,7 @@ region_file_make(
 	int fd, r;
 
 	(void)unlink(path); /* before the counting; nobody runs with it any more */
-	r = check_room(dir, bytes, ret_error);
+	r = check_room(dir, bytes, uid, ret_error);
 	if (r < 0)
 		return r;
 	fd = create(path);

@@ -132,6 +132,22 @@ region_file_needs_room_for_all_of_it(void **state)
 	assert_int_equal(make(UUID, room / 2), 0);
 }
 
+/* A file with holes costs who makes it nothing. */
+static void
+soc_02_files_of_other_users_promise_nothing(void **state)
+{
+	g_autofree char *other = g_build_filename(folder, "bordure-" OTHER, NULL);
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(make(OTHER, 0), 0);
+	assert_int_equal(truncate(other, INT64_C(1) << 40), 0);
+	assert_int_equal(make(UUID, MIB), -ENOSPC);
+	assert_int_equal(chown(other, 65534, 65534), 0);
+	assert_int_equal(make(UUID, MIB), 0);
+}
+
 int
 main(void)
 {
@@ -142,6 +158,7 @@ main(void)
 	    TEST(region_file_follows_no_link),
 	    TEST(region_file_whose_name_is_a_folder_is_an_error),
 	    TEST(region_file_needs_room_for_all_of_it),
+	    TEST(soc_02_files_of_other_users_promise_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
