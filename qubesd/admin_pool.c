@@ -82,10 +82,15 @@ admin_pool_info(struct admin_call *call)
 	}
 	g_ptr_array_add(config, g_strdup_printf("driver=%s\n", pool->driver));
 	g_ptr_array_add(config, g_strdup_printf("name=%s\n", pool->name));
-	for (guint i = 0; i + 1 < pool->config->len; i += 2)
+	for (guint i = 0; i + 1 < pool->config->len; i += 2) {
+		/* Nobody else has a use for paths of dom0. */
+		if (!domain_is_dom0(admin_call_source(call)) &&
+		    strcmp(pool->config->pdata[i], "dir_path") == 0)
+			continue;
 		g_ptr_array_add(
 		    config, g_strdup_printf("%s=%s\n", (const char *)pool->config->pdata[i],
 				(const char *)pool->config->pdata[i + 1]));
+	}
 	g_ptr_array_sort(config, compare_lines);
 	for (guint i = 0; i < config->len; i++)
 		g_string_append(lines, config->pdata[i]);

@@ -453,6 +453,8 @@ pools_are_listed_with_their_configuration(void **state)
 
 	CHECK(fixture,
 	    {"dom0", "admin.pool.List", "", "dom0", "", "OK varlibqubes\nlinux-kernel\ntest\n"},
+	    {"test-vm1", "admin.pool.Info", "linux-kernel", "dom0", "",
+		"OK driver=linux-kernel\nname=linux-kernel\n"},
 	    {"dom0", "admin.pool.Info", "none", "dom0", "", "PermissionDenied"});
 	assert_string_equal(info, wanted);
 }
