@@ -66,13 +66,20 @@ request_commit(struct request *request, const char *content)
 	request_free(request);
 }
 
-/* The volume that the argument names; without one the call has been refused. */
+/*
+ * The volume that the argument names; without one the call has been refused. A qube may have been
+ * removed since the call came, and its volume's files may be those of another of its name by now.
+ */
 static const struct volume *
 find_volume(struct request *request)
 {
 	const struct volume *volume =
 	    domain_volume(qube_of(request), admin_call_arg(request->call));
 
+	if (domain_is_removed(qube_of(request))) {
+		request_fail(request, "QubesVMNotFoundError", "The qube has been removed");
+		return NULL;
+	}
 	if (volume == NULL)
 		request_fail(request, "PermissionDenied",
 		    "The argument is not one of the volumes of the qube");
@@ -410,7 +417,11 @@ on_empty_made(struct volume_job *job, void *data)
 	struct request *request = data;
 	const struct volume *volume;
 	struct volume_job *end;
+	uint64_t size;
 
+	/* What others begin from here on comes after the job below. */
+	(void)claims_end_import(
+	    claims_of(request), job->pool, job->image->vid, g_get_monotonic_time(), &size);
 	if (!went_well(request, job))
 		return;
 	volume = find_volume(request);
@@ -431,8 +442,12 @@ go_clear(struct request *request)
 	if (volume == NULL || !is_halted(request) || !is_not_imported(request, volume))
 		return;
 	job = new_job(request, volume, VOLUME_IMPORT_BEGIN);
-	if (job != NULL)
-		run(request, job, on_empty_made);
+	if (job == NULL)
+		return;
+	/* An import between the two jobs would find its half-made file committed. */
+	(void)claims_begin_import(claims_of(request), job->pool, job->image->vid, job->image->size,
+	    g_get_monotonic_time());
+	run(request, job, on_empty_made);
 }
 
 void

@@ -613,6 +613,44 @@ adm_10_sizes_and_revisions_are_judged_before_anything_is_done(void **state)
 	assert_string_equal(revisions, "-1");
 }
 
+static gboolean
+remove_qube(void *data)
+{
+	struct admin_fixture *fixture = data;
+	struct admin_error error = {0};
+
+	assert_true(qubes_app_remove_domain(
+	    fixture->app, qubes_app_find(fixture->app, "test-vm1"), &error));
+	return G_SOURCE_REMOVE;
+}
+
+/* Its files may belong to another qube of the same name by then. */
+static void
+adm_09_volumes_of_a_qube_that_goes_during_the_call_are_left_alone(void **state)
+{
+	static const char *const changes[][2] = {
+	    {"admin.vm.volume.Resize", "3221225472"},
+	    {"admin.vm.volume.Clear", ""},
+	    {"admin.vm.volume.CloneFrom", ""},
+	    {"admin.vm.volume.Revert", "1"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
+		struct admin_fixture *fixture = i == 0 ? *state : admin_fixture_new();
+
+		CHECK(fixture,
+		    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "test:///default",
+			"OK "},
+		    {"dom0", "admin.vm.volume.List", "", "test-vm1", "",
+			"OK root\nprivate\nvolatile\nkernel\n"});
+		g_idle_add_full(G_PRIORITY_HIGH, remove_qube, fixture, NULL);
+		CHECK(fixture, {"dom0", changes[i][0], "private", "test-vm1", changes[i][1],
+				   "QubesVMNotFoundError"});
+		if (i > 0)
+			admin_fixture_free(fixture);
+	}
+}
+
 static void
 where_a_pool_lies_is_for_dom0_to_say(void **state)
 {
@@ -706,6 +744,7 @@ main(void)
 	    TEST(pools_are_listed_with_their_configuration),
 	    TEST(adm_11_only_dom0_learns_where_a_volume_lies),
 	    TEST(adm_10_sizes_and_revisions_are_judged_before_anything_is_done),
+	    TEST(adm_09_volumes_of_a_qube_that_goes_during_the_call_are_left_alone),
 	    TEST(where_a_pool_lies_is_for_dom0_to_say),
 	    TEST(adm_15_a_line_of_get_all_cannot_be_forged),
 	    TEST(adm_11_no_reply_names_a_path_of_the_host_to_a_qube),
