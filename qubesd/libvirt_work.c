@@ -346,6 +346,18 @@ note(struct libvirt_job *job, virDomainPtr domain, uint32_t id)
 	note_halted(job, uuid, finding.qube.number);
 }
 
+/* As one of all: what is not active may just be on the way to be started, so its lane has to look. */
+static void
+note_listed(struct libvirt_job *job, virDomainPtr domain, uint32_t id)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+
+	if (virDomainIsActive(domain) == 0 && virDomainGetUUIDString(domain, uuid) == 0)
+		libvirt_tell_changed(job->libvirt, uuid);
+	else
+		note(job, domain, id);
+}
+
 void
 libvirt_work_look(struct libvirt_job *job)
 {
@@ -400,7 +412,7 @@ libvirt_work_look_all(struct libvirt_job *job)
 		int r = read_mark(domains[i], &id);
 
 		if (r == 1)
-			note(job, domains[i], id);
+			note_listed(job, domains[i], id);
 		else if (r < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
 			fail(job, "list of domains");
 		virDomainFree(domains[i]);
@@ -549,7 +561,7 @@ libvirt_work_start(struct libvirt_job *job)
 	create(job, domain);
 	if (job->error == NULL)
 		note(job, domain, job->our_id);
-	else
+	if (job->error != NULL) /* also when nobody can tell how it is now: it may run */
 		undo(job, domain);
 	virDomainFree(domain);
 }

@@ -285,6 +285,31 @@ libvirt_qube_is_adopted_by_the_next_hypervisor(void **state)
 	assert_null(outcome.error);
 }
 
+/* Not by the look at all, which may see one that is just being started, but soon after it. */
+static void
+libvirt_description_that_was_left_behind_is_removed(void **state)
+{
+	g_autofree char *xml = NULL, *error = NULL;
+	int before = count_domains();
+	virConnectPtr connection = virConnectOpen(URI);
+	virDomainPtr domain;
+
+	(void)state;
+	assert_int_equal(domain_xml_new(&sample, DOMAIN_XML_TEST, NULL, &xml, &error), 0);
+	domain = virDomainDefineXML(connection, xml);
+	assert_non_null(domain);
+	virDomainFree(domain);
+	virConnectClose(connection);
+	hypervisor_free(hypervisor);
+	settle();
+	assert_int_equal(count_domains(), before + 1);
+	assert_int_equal(hypervisor_new(URI, on_event, NULL, &hypervisor, &error), 0);
+	assert_int_equal(count_domains(), before + 1);
+	settle();
+	assert_int_equal(count_domains(), before);
+	assert_string_equal(outcome.events->str, "");
+}
+
 static void
 hypervisor_kinds_that_are_not_there_are_refused_with_advice(void **state)
 {
@@ -315,6 +340,8 @@ main(void)
 		lvt_03_a_domain_that_was_ended_outside_is_noticed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		libvirt_qube_is_adopted_by_the_next_hypervisor, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		libvirt_description_that_was_left_behind_is_removed, set_up, tear_down),
 	    cmocka_unit_test(hypervisor_kinds_that_are_not_there_are_refused_with_advice),
 	};
 
