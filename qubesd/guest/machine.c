@@ -32,11 +32,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SYS "/sys"
 #define PORT_WAIT_MS 10000
+#define REST_WAIT_MS 3000
 #define FAILURE_S 3 /* for the console to be read */
 #define BROKER "/opt/bordure/bin/vchan-broker"
 
@@ -253,6 +255,19 @@ begin_xen(struct machine *machine)
 	configure(machine);
 }
 
+/* ---- the end ------------------------------------------------------------------------------- */
+
+/* What was killed holds its files a moment longer, and with them the volumes. */
+static void
+wait_for_rest(void)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+	int64_t until = keeper_now_ms() + REST_WAIT_MS;
+
+	while (waitpid(-1, NULL, WNOHANG) >= 0 && keeper_now_ms() < until)
+		nanosleep(&pause, NULL);
+}
+
 /* ---- main ---------------------------------------------------------------------------------- */
 
 static void
@@ -272,6 +287,7 @@ run(struct machine *machine)
 	else
 		begin_qemu(machine);
 	keeper_run(&machine->keeper);
+	wait_for_rest();
 	milestone("end");
 }
 
