@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+#define CODE_CACHE_MIB 256 /* boot and a session fit in; of less, some is translated twice */
+
 /* Nothing balances memory here, so it is all given at once. */
 void
 qemu_write_memory(struct writing *w)
@@ -36,12 +38,23 @@ qemu_write_os(struct writing *w)
 	part_end(w);
 }
 
+/* What emulation has translated. QEMU's own limit is 1 GiB, whatever the guest's memory is. */
+static void
+write_code_cache(struct writing *w)
+{
+	part_begin(w, "tcg");
+	part_mebibytes(w, "tb-cache", CODE_CACHE_MIB);
+	part_end(w);
+}
+
 void
 qemu_write_features(struct writing *w)
 {
 	part_begin(w, "features");
 	part_empty(w, "acpi"); /* the power button: how it is asked to shut down */
 	part_empty(w, "apic");
+	if (!w->machine->kvm)
+		write_code_cache(w);
 	part_end(w);
 }
 
