@@ -198,10 +198,20 @@ set_meminfo_writer(struct domain *domain, bool on, struct admin_error *error)
 		  : property_set(&owner, maxmem, &zero, error);
 }
 
+/* A qube that runs under one kind would not be found again, and be started a second time. */
+static bool
+may_change(const struct domain *domain, const char *name, struct admin_error *error)
+{
+	if (strcmp(name, "hypervisor") == 0 && !domain_is_dom0(domain) && !domain_is_halted(domain))
+		return admin_error_set(
+		    error, "QubesVMNotHaltedError", "%s is not halted", domain_name(domain));
+	return permission_to_change_feature(name, error);
+}
+
 static bool
 set_feature(struct domain *domain, const char *name, const char *value, struct admin_error *error)
 {
-	if (!permission_to_change_feature(name, error))
+	if (!may_change(domain, name, error))
 		return false;
 	if (strcmp(name, MEMINFO_WRITER) == 0)
 		return set_meminfo_writer(domain, value[0] != '\0', error);
@@ -233,7 +243,7 @@ remove_feature(struct admin_call *call, struct admin_error *error)
 {
 	const char *name = admin_call_arg(call);
 
-	if (!permission_to_change_feature(name, error))
+	if (!may_change(admin_call_dest(call), name, error))
 		return false;
 	if (strcmp(name, MEMINFO_WRITER) == 0)
 		return set_meminfo_writer(admin_call_dest(call), true, error);

@@ -613,6 +613,20 @@ adm_10_sizes_and_revisions_are_judged_before_anything_is_done(void **state)
 	assert_string_equal(revisions, "-1");
 }
 
+static void
+the_hypervisor_of_a_qube_that_runs_stays_the_same(void **state)
+{
+	struct admin_fixture *fixture = *state;
+
+	CHECK(fixture, {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "sandbox", "OK "},
+	    {"dom0", "admin.vm.Start", "", "test-vm1", "", "OK "},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "qemu:///system",
+		"QubesVMNotHaltedError"},
+	    {"dom0", "admin.vm.feature.Remove", "hypervisor", "test-vm1", "",
+		"QubesVMNotHaltedError"},
+	    {"dom0", "admin.vm.feature.Get", "hypervisor", "test-vm1", "", "OK sandbox"});
+}
+
 static gboolean
 remove_qube(void *data)
 {
@@ -744,6 +758,7 @@ main(void)
 	    TEST(pools_are_listed_with_their_configuration),
 	    TEST(adm_11_only_dom0_learns_where_a_volume_lies),
 	    TEST(adm_10_sizes_and_revisions_are_judged_before_anything_is_done),
+	    TEST(the_hypervisor_of_a_qube_that_runs_stays_the_same),
 	    TEST(adm_09_volumes_of_a_qube_that_goes_during_the_call_are_left_alone),
 	    TEST(where_a_pool_lies_is_for_dom0_to_say),
 	    TEST(adm_15_a_line_of_get_all_cannot_be_forged),
