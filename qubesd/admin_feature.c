@@ -200,18 +200,26 @@ set_meminfo_writer(struct domain *domain, bool on, struct admin_error *error)
 
 /* A qube that runs under one kind would not be found again, and be started a second time. */
 static bool
-may_change(const struct domain *domain, const char *name, struct admin_error *error)
+may_change(const struct admin_call *call, struct admin_error *error)
 {
+	const struct domain *domain = admin_call_dest(call);
+	const char *name = admin_call_arg(call);
+
+	if (!permission_to_change_feature(admin_call_source(call), name, error))
+		return false;
 	if (strcmp(name, "hypervisor") == 0 && !domain_is_dom0(domain) && !domain_is_halted(domain))
 		return admin_error_set(
 		    error, "QubesVMNotHaltedError", "%s is not halted", domain_name(domain));
-	return permission_to_change_feature(name, error);
+	return true;
 }
 
 static bool
-set_feature(struct domain *domain, const char *name, const char *value, struct admin_error *error)
+set_feature(struct admin_call *call, const char *value, struct admin_error *error)
 {
-	if (!may_change(domain, name, error))
+	struct domain *domain = admin_call_dest(call);
+	const char *name = admin_call_arg(call);
+
+	if (!may_change(call, error))
 		return false;
 	if (strcmp(name, MEMINFO_WRITER) == 0)
 		return set_meminfo_writer(domain, value[0] != '\0', error);
@@ -231,8 +239,7 @@ admin_feature_set(struct admin_call *call)
 
 	if (check_name(call, &error) &&
 	    admin_decode_feature_value(admin_call_payload(call), &value, &error) &&
-	    check_special(name, value, &error) &&
-	    set_feature(admin_call_dest(call), name, value, &error))
+	    check_special(name, value, &error) && set_feature(call, value, &error))
 		admin_call_commit(call, NULL);
 	else
 		admin_call_fail(call, &error);
@@ -243,7 +250,7 @@ remove_feature(struct admin_call *call, struct admin_error *error)
 {
 	const char *name = admin_call_arg(call);
 
-	if (!may_change(admin_call_dest(call), name, error))
+	if (!may_change(call, error))
 		return false;
 	if (strcmp(name, MEMINFO_WRITER) == 0)
 		return set_meminfo_writer(admin_call_dest(call), true, error);

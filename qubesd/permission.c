@@ -25,8 +25,13 @@ permission_to_change_tag(const struct domain *source, const char *tag, struct ad
 }
 
 bool
-permission_to_change_feature(const char *feature, struct admin_error *error)
+permission_to_change_feature(
+    const struct domain *source, const char *feature, struct admin_error *error)
 {
+	/* Whose programs run a qube, and as whom on the host, is not for who manages it. */
+	if (!domain_is_dom0(source) && strcmp(feature, "hypervisor") == 0)
+		return admin_error_set(
+		    error, DENIED, "Only dom0 may choose the hypervisor of a qube");
 	for (size_t i = 0; i < G_N_ELEMENTS(forbidden_features); i++) {
 		if (strcmp(feature, forbidden_features[i]) == 0)
 			return admin_error_set(

@@ -20,7 +20,8 @@ struct policy_client;
 /* May source set or remove the tag, the feature? False: *error is PermissionDenied. */
 bool permission_to_change_tag(
     const struct domain *source, const char *tag, struct admin_error *error);
-bool permission_to_change_feature(const char *feature, struct admin_error *error);
+bool permission_to_change_feature(
+    const struct domain *source, const char *feature, struct admin_error *error);
 
 /*
  * Finds those of domains (struct domain *, a reference each; taken over) that source may list. done

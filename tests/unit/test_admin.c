@@ -342,6 +342,20 @@ adm_06_bookkeeping_features_are_nobodys(void **state)
 }
 
 static void
+adm_06_the_hypervisor_is_dom0s_choice(void **state)
+{
+	CHECK(*state,
+	    {"test-vm1", "admin.vm.feature.Set", "hypervisor", "test-vm1", "sandbox",
+		"PermissionDenied"},
+	    {"dom0", "admin.vm.feature.Set", "hypervisor", "test-vm1", "sandbox", "OK "},
+	    {"test-vm1", "admin.vm.feature.Remove", "hypervisor", "test-vm1", "",
+		"PermissionDenied"},
+	    {"dom0", "admin.vm.feature.Get", "hypervisor", "test-vm1", "", "OK sandbox"},
+	    {"test-vm1", "admin.vm.feature.Set", "hypervisors", "test-vm1", "x", "OK "},
+	    {"dom0", "admin.vm.feature.Remove", "hypervisor", "test-vm1", "", "OK "});
+}
+
+static void
 features_that_mean_something_have_their_rules(void **state)
 {
 	CHECK(*state,
@@ -750,6 +764,7 @@ main(void)
 	    TEST(a_qube_takes_256_tags_and_no_more),
 	    TEST(adm_06_creator_tags_are_dom0s_alone),
 	    TEST(adm_06_bookkeeping_features_are_nobodys),
+	    TEST(adm_06_the_hypervisor_is_dom0s_choice),
 	    TEST(features_that_mean_something_have_their_rules),
 	    TEST(feature_chains_stop_at_the_first_that_has_it),
 	    TEST(labels_are_made_used_and_removed),
