@@ -316,6 +316,17 @@ run_first(void *data)
 	first_unref(first);
 }
 
+/* The machines that may be lost are listed before anything can be started. */
+static struct libvirt_job *
+first_job_new(struct libvirt *libvirt)
+{
+	struct libvirt_job *job = libvirt_job_new(libvirt, libvirt_work_look_first);
+
+	if (libvirt->driver == DOMAIN_XML_QEMU)
+		job->machines = machine_list(libvirt->base.kind);
+	return job;
+}
+
 /* 0, or -ENOTCONN with *ret_error. */
 static int
 connect_first(struct libvirt *libvirt, char **ret_error)
@@ -328,7 +339,7 @@ connect_first(struct libvirt *libvirt, char **ret_error)
 	g_mutex_init(&first->mutex);
 	g_cond_init(&first->done);
 	first->references = 2;
-	first->job = libvirt_job_new(libvirt, libvirt_work_look_first);
+	first->job = first_job_new(libvirt);
 	libvirt_worker_run(run_first, first);
 	g_mutex_lock(&first->mutex);
 	while (in_time && !first->is_done)
@@ -387,7 +398,7 @@ hypervisor_libvirt_new(const char *kind, hypervisor_event on_event, void *data,
 	if (driver == DOMAIN_XML_QEMU)
 		libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_try_kvm));
 	if (g_main_depth() > 0) { /* the loop runs: nobody may wait; what runs is told as events */
-		libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_look_first));
+		libvirt_job_post(first_job_new(libvirt));
 		*ret = &libvirt->base;
 		return 0;
 	}

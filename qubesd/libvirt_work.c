@@ -63,6 +63,7 @@ libvirt_job_free(struct libvirt_job *job)
 {
 	start_free(job->start);
 	g_array_unref(job->findings);
+	g_clear_pointer(&job->machines, g_array_unref);
 	g_free(job->uuid);
 	g_free(job->name);
 	g_free(job->error);
@@ -378,10 +379,8 @@ libvirt_work_look(struct libvirt_job *job)
 static void
 remove_lost_machines(struct libvirt_job *job)
 {
-	g_autoptr(GArray) xids = machine_list(job->libvirt->base.kind);
-
-	for (guint i = 0; i < xids->len; i++) {
-		uint32_t xid = g_array_index(xids, uint32_t, i);
+	for (guint i = 0; i < job->machines->len; i++) {
+		uint32_t xid = g_array_index(job->machines, uint32_t, i);
 		bool runs = false;
 
 		for (guint j = 0; !runs && j < job->findings->len; j++) {
@@ -420,12 +419,12 @@ libvirt_work_look_all(struct libvirt_job *job)
 	free(domains);
 }
 
-/* The same, before the first start: nothing else can be under way. */
+/* The same. Starts may be under way already: their machines came after the list. */
 void
 libvirt_work_look_first(struct libvirt_job *job)
 {
 	libvirt_work_look_all(job);
-	if (job->error == NULL && job->libvirt->driver == DOMAIN_XML_QEMU)
+	if (job->error == NULL && job->machines != NULL)
 		remove_lost_machines(job);
 }
 

@@ -76,6 +76,7 @@ struct libvirt_job {
 	uint32_t our_id;             /* of the start; else that of the run, as far as known; 0 */
 	hypervisor_done done;        /* NULL: nobody waits, or he has been told */
 	void *data;
+	GArray *machines;         /* owned: uint32_t; of look_first: NULL, or which there were */
 	guint timeout;            /* main loop */
 	gint abandoned;           /* atomic: nobody wants the start any more */
 	virConnectPtr connection; /* thread: owned */
@@ -106,7 +107,7 @@ bool libvirt_work_connect(struct libvirt_job *job);
 
 void libvirt_work_look(struct libvirt_job *job);     /* how one qube is */
 void libvirt_work_look_all(struct libvirt_job *job); /* how all of ours are */
-/* The same, and removes machines that nobody runs; before the first start. */
+/* The same, and removes those of job->machines that nobody runs. The list is older than any start. */
 void libvirt_work_look_first(struct libvirt_job *job);
 /* Finds out whether KVM works, so that the first start need not wait; QEMU only. */
 void libvirt_work_try_kvm(struct libvirt_job *job);
