@@ -63,6 +63,7 @@ struct xen_vchan {
 	uint32_t domain, own_domain; /* the peer; we */
 	char *own_sign, *peer_sign;  /* owned; NULL where domain 0 is an end */
 	bool peer_sign_seen;
+	bool waits;     /* an attempt failed: the next one comes with the timer */
 	bool announced; /* path is there, and ours to take away */
 	bool starved;   /* a write was refused for want of room */
 };
@@ -365,6 +366,7 @@ try_to_connect(struct xen_vchan *xen)
 	channel = libxenvchan_client_init(NULL, (int)xen->domain, xen->path);
 	if (channel == NULL) {
 		set_timer(xen, true); /* what is there may be a dead server's */
+		xen->waits = true;    /* or its peer writes there in a loop */
 		return;
 	}
 	r = adopt(xen, channel);
@@ -395,14 +397,17 @@ static void
 xen_dispatch(struct vchan *vchan)
 {
 	struct xen_vchan *xen = xen_of(vchan);
-	bool was_told, has_gone;
+	bool was_told, timed_out, has_gone;
 
 	if (vchan->state == VCHAN_CLOSED)
 		return;
 	was_told = take_watches(xen);
-	was_told |= take_timer(xen);
+	timed_out = take_timer(xen);
+	was_told |= timed_out;
 	has_gone = was_told && domain_has_gone(xen);
-	if (xen->channel == NULL && was_told && !has_gone)
+	if (timed_out)
+		xen->waits = false;
+	if (xen->channel == NULL && was_told && !xen->waits && !has_gone)
 		try_to_connect(xen);
 	if (xen->channel != NULL) {
 		take_event(xen);
