@@ -320,10 +320,10 @@ note_active(struct libvirt_job *job, virDomainPtr domain, const char *uuid,
 
 /* What a machine had on the host goes with it; for all who report it halted, before they do. */
 static void
-remove_machine(const struct libvirt_job *job, uint32_t id)
+remove_machine(const struct libvirt_job *job, uint32_t id, const char *uuid)
 {
 	if (job->libvirt->driver == DOMAIN_XML_QEMU && id != 0)
-		machine_remove(id);
+		machine_remove(id, uuid, job->libvirt->base.kind);
 }
 
 /* A description that nobody runs any more is removed, and all that belonged to it. */
@@ -342,7 +342,7 @@ note(struct libvirt_job *job, virDomainPtr domain, uint32_t id)
 		note_active(job, domain, uuid, &finding);
 		return;
 	}
-	remove_machine(job, id);
+	remove_machine(job, id, uuid);
 	(void)virDomainUndefine(domain);
 	note_halted(job, uuid, finding.qube.number);
 }
@@ -370,7 +370,7 @@ libvirt_work_look(struct libvirt_job *job)
 		note(job, domain, id);
 		virDomainFree(domain);
 	} else if (job->error == NULL) {
-		remove_machine(job, job->our_id);
+		remove_machine(job, job->our_id, job->uuid);
 		note_halted(job, job->uuid, number);
 	}
 }
@@ -390,7 +390,7 @@ remove_lost_machines(struct libvirt_job *job)
 			runs = finding->our_id == xid && finding->qube.state != HYPERVISOR_HALTED;
 		}
 		if (!runs)
-			machine_remove(xid);
+			machine_remove(xid, NULL, job->libvirt->base.kind);
 	}
 }
 
@@ -485,7 +485,7 @@ check_halted(struct libvirt_job *job)
 	else if (state != HYPERVISOR_HALTED)
 		job->error = g_strdup("libvirt runs it already");
 	else
-		remove_machine(job, id);
+		remove_machine(job, id, job->uuid);
 	virDomainFree(domain);
 	return job->error == NULL;
 }
@@ -538,7 +538,7 @@ undo(struct libvirt_job *job, virDomainPtr domain)
 	job->undone = read_state(domain, &state) && state == HYPERVISOR_HALTED;
 	if (!job->undone)
 		return;
-	remove_machine(job, job->our_id);
+	remove_machine(job, job->our_id, job->uuid);
 	(void)virDomainUndefine(domain);
 }
 
@@ -554,7 +554,7 @@ libvirt_work_start(struct libvirt_job *job)
 	domain = virDomainDefineXML(job->connection, xml);
 	if (domain == NULL) {
 		fail(job, "define");
-		remove_machine(job, job->our_id);
+		remove_machine(job, job->our_id, job->uuid);
 		return;
 	}
 	create(job, domain);

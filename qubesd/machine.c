@@ -15,6 +15,9 @@
 
 #define FOLDER "machine"
 
+/* Over the making and removing of folders and regions: a region goes with the last folder of its qube. */
+static GMutex mutex;
+
 static const char *const files[] = {"port.sock", "console.sock", "uuid"};
 
 static char *
@@ -62,6 +65,16 @@ read_facts(uint32_t xid)
 	return NULL;
 }
 
+/* One that says nothing of itself, as when its making was cut short, is anybody's. */
+static bool
+is_of(uint32_t xid, const char *uuid, const char *kind)
+{
+	g_auto(GStrv) facts = read_facts(xid);
+
+	return facts == NULL || ((uuid == NULL || strcmp(facts[0], uuid) == 0) &&
+				    (kind == NULL || strcmp(facts[1], kind) == 0));
+}
+
 /* --- making --------------------------------------------------------------------------------- */
 
 static int
@@ -75,6 +88,18 @@ make_folder(const struct machine_spec *spec)
 	if (g_mkdir_with_parents(folder, 0711) < 0)
 		return -errno;
 	return g_file_set_contents(path, text, -1, NULL) ? 0 : -EIO;
+}
+
+static int
+make_files(const struct machine_spec *spec, char **ret_error)
+{
+	int r = make_folder(spec);
+
+	if (r == 0)
+		return region_file_make(REGION_FILE_DIR, spec->uuid, spec->region_bytes, spec->uid,
+		    spec->gid, ret_error);
+	*ret_error = g_strdup_printf("its folder cannot be made: %s", g_strerror(-r));
+	return r;
 }
 
 static int
@@ -100,13 +125,11 @@ add_to_broker(const struct machine_spec *spec)
 int
 machine_make(const struct machine_spec *spec, char **ret_error)
 {
-	int r = make_folder(spec);
+	int r;
 
-	if (r < 0)
-		*ret_error = g_strdup_printf("its folder cannot be made: %s", g_strerror(-r));
-	else
-		r = region_file_make(REGION_FILE_DIR, spec->uuid, spec->region_bytes, spec->uid,
-		    spec->gid, ret_error);
+	g_mutex_lock(&mutex);
+	r = make_files(spec, ret_error);
+	g_mutex_unlock(&mutex);
 	if (r == 0) {
 		r = add_to_broker(spec);
 		if (r < 0)
@@ -114,7 +137,7 @@ machine_make(const struct machine_spec *spec, char **ret_error)
 			    "vchan-broker does not take it: %s: is it running?", g_strerror(-r));
 	}
 	if (r < 0)
-		machine_remove(spec->xid);
+		machine_remove(spec->xid, spec->uuid, spec->kind);
 	return r;
 }
 
@@ -163,17 +186,33 @@ remove_from_broker(uint32_t xid)
 		log_warn("vchan-broker keeps domain %" PRIu32 ": %s", xid, g_strerror(-r));
 }
 
-void
-machine_remove(uint32_t xid)
+/* The ids of all machines that are said to be of that qube or kind (NULL: any). */
+static GArray *
+find_machines(const char *uuid, const char *kind)
 {
-	g_auto(GStrv) facts = read_facts(xid);
+	g_autofree char *path = path_in_runtime_dir(FOLDER);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	GArray *xids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		guint64 number;
+		uint32_t xid;
+
+		if (!g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &number, NULL))
+			continue;
+		xid = (uint32_t)number;
+		if (is_of(xid, uuid, kind))
+			g_array_append_val(xids, xid);
+	}
+	return xids;
+}
+
+static void
+remove_files(uint32_t xid)
+{
 	g_autofree char *folder = folder_of(xid);
 
-	if (access(folder, F_OK) < 0)
-		return;
-	remove_from_broker(xid);
-	if (facts != NULL)
-		region_file_remove(REGION_FILE_DIR, facts[0]);
 	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
 		g_autofree char *path = g_build_filename(folder, files[i], NULL);
 
@@ -183,25 +222,52 @@ machine_remove(uint32_t xid)
 		log_warn("%s stays: %s", folder, g_strerror(errno));
 }
 
+/* Does one beside xid say that it is of that qube? */
+static bool
+has_other_machine(const char *uuid, uint32_t xid)
+{
+	g_autoptr(GArray) xids = find_machines(uuid, NULL);
+
+	for (guint i = 0; i < xids->len; i++) {
+		uint32_t other = g_array_index(xids, uint32_t, i);
+		g_auto(GStrv) facts = other != xid ? read_facts(other) : NULL;
+
+		if (facts != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* The region and the folder. */
+static void
+remove_rest(uint32_t xid)
+{
+	g_auto(GStrv) facts = read_facts(xid);
+
+	if (facts != NULL && !has_other_machine(facts[0], xid))
+		region_file_remove(REGION_FILE_DIR, facts[0]);
+	remove_files(xid);
+}
+
+void
+machine_remove(uint32_t xid, const char *uuid, const char *kind)
+{
+	g_autofree char *folder = folder_of(xid);
+	bool ours;
+
+	g_mutex_lock(&mutex);
+	ours = access(folder, F_OK) == 0 && is_of(xid, uuid, kind);
+	g_mutex_unlock(&mutex);
+	if (!ours)
+		return;
+	remove_from_broker(xid);
+	g_mutex_lock(&mutex);
+	remove_rest(xid);
+	g_mutex_unlock(&mutex);
+}
+
 GArray *
 machine_list(const char *kind)
 {
-	g_autofree char *path = path_in_runtime_dir(FOLDER);
-	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-	GArray *xids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-	const char *name;
-
-	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-		g_auto(GStrv) facts = NULL;
-		guint64 number;
-		uint32_t xid;
-
-		if (!g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &number, NULL))
-			continue;
-		xid = (uint32_t)number;
-		facts = read_facts(xid);
-		if (facts == NULL || strcmp(facts[1], kind) == 0)
-			g_array_append_val(xids, xid);
-	}
-	return xids;
+	return find_machines(NULL, kind);
 }

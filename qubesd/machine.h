@@ -33,8 +33,12 @@ int machine_make(const struct machine_spec *spec, char **ret_error);
 /* QEMU listens now: lets a process of its own write the console's log. Fails in the log alone. */
 void machine_watch_console(uint32_t xid, const char *name);
 
-/* Everything of it, as far as it is there. */
-void machine_remove(uint32_t xid);
+/*
+ * Everything of it, as far as it is there; but nothing when it is that of another qube or kind: an
+ * xid may come from a description that is older than this boot. uuid NULL: whoever's. The region
+ * stays when a newer machine of the same qube has it.
+ */
+void machine_remove(uint32_t xid, const char *uuid, const char *kind);
 
 /* The ids of all machines of that kind that were not removed; g_array_unref(). */
 GArray *machine_list(const char *kind);

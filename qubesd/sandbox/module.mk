@@ -59,6 +59,11 @@ test_sandbox_console.src := tests/unit/test_sandbox_console.c
 test_sandbox_console.libs := sandbox shared
 test_sandbox_console.pkgs := cmocka glib-2.0
 
+tests += test_machine_host
+test_machine_host.src := tests/unit/test_machine_host.c
+test_machine_host.libs := hypervisor sandbox vchan shared
+test_machine_host.pkgs := cmocka glib-2.0 libvirt libxml-2.0
+
 tests += test_hypervisor_libvirt
 test_hypervisor_libvirt.src := tests/unit/test_hypervisor_libvirt.c
 test_hypervisor_libvirt.libs := hypervisor sandbox vchan shared
