@@ -59,6 +59,18 @@ step_verify_files(struct run *run)
 	return ok ? STEP_DONE : STEP_FAILED;
 }
 
+/* Whoever waited for its storage goes on, or fails, or was ended meanwhile. */
+static void
+go_on_after_storage(struct run *run, const struct admin_error *error)
+{
+	if (run->phase != RUN_STARTING)
+		run_storage_settled(run);
+	else if (error != NULL)
+		run_fail(run, error->name, error->message);
+	else
+		run_continue(run);
+}
+
 /* The next two take no time for a qube that has no disks. */
 static void
 on_storage_verified(const struct admin_error *error, void *data)
@@ -66,12 +78,7 @@ on_storage_verified(const struct admin_error *error, void *data)
 	struct run *run = data;
 
 	run->storage = STORAGE_NONE;
-	if (error != NULL && run->phase == RUN_STARTING)
-		run_fail(run, error->name, error->message);
-	else if (run->phase == RUN_STARTING)
-		run_continue(run);
-	else
-		run_storage_settled(run);
+	go_on_after_storage(run, error);
 }
 
 static enum step_result
@@ -91,12 +98,7 @@ on_storage_started(struct domain_disks *disks, const struct admin_error *error, 
 
 	run->storage = disks != NULL ? STORAGE_STARTED : STORAGE_NONE;
 	run->disks = disks;
-	if (error != NULL && run->phase == RUN_STARTING)
-		run_fail(run, error->name, error->message);
-	else if (run->phase == RUN_STARTING)
-		run_continue(run);
-	else
-		run_storage_settled(run);
+	go_on_after_storage(run, error);
 }
 
 static enum step_result

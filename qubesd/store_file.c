@@ -1,6 +1,7 @@
 #include "qubesd/store_file.h"
 
 #include "qubesd/store.h"
+#include "shared/io.h"
 #include "shared/log.h"
 
 #include <errno.h>
@@ -26,22 +27,6 @@ store_stamp_equal(const struct store_stamp *a, const struct store_stamp *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-static int
-write_whole(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 static int
@@ -71,7 +56,7 @@ write_beside(const char *path, GBytes *text, char **ret_path, struct store_stamp
 	fd = mkostemp(new_path, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = write_whole(fd, bytes, len);
+	r = io_write(fd, bytes, len);
 	if (r == 0 && (fchmod(fd, 0660) < 0 || fsync(fd) < 0 || fstat(fd, &status) < 0))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)

@@ -1,5 +1,5 @@
 libs += shared
-shared.src := $(addprefix shared/,admin_client.c admin_exchange.c guest_conf.c log.c paths.c role.c text.c unix_socket.c)
+shared.src := $(addprefix shared/,admin_client.c admin_exchange.c guest_conf.c io.c log.c paths.c role.c text.c unix_socket.c)
 shared.pkgs := glib-2.0
 
 tests += test_text test_paths test_guest_conf test_unix_socket test_admin_client

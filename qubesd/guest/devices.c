@@ -1,4 +1,5 @@
 #include "qubesd/guest/devices.h"
+#include "shared/io.h"
 #include "shared/log.h"
 
 #include <errno.h>
@@ -28,21 +29,6 @@ line_is(const char *folder, const char *name, const char *wanted)
 	g_autofree char *text = read_line(folder, name);
 
 	return text != NULL && strcmp(text, wanted) == 0;
-}
-
-/* Not g_file_set_contents(): that one makes a new file and renames it. */
-static int
-write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		r = -errno;
-	close(fd);
-	return r;
 }
 
 bool
@@ -151,7 +137,7 @@ devices_find_region(const char *sys, char **ret)
 	if (find_entry(sys, "bus/pci/devices", is_ivshmem, NULL, &entry) < 0)
 		return -ENODEV;
 	enable = g_build_filename(sys, "bus/pci/devices", entry, "enable", NULL);
-	if (write_file(enable, "1") < 0)
+	if (io_write_file(enable, "1") < 0)
 		log_warn("%s: cannot switch the device on", enable);
 	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
 		g_autofree char *path =

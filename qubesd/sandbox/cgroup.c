@@ -1,4 +1,5 @@
 #include "qubesd/sandbox/cgroup.h"
+#include "shared/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,15 +74,8 @@ static int
 write_file(const char *folder, const char *name, const char *text)
 {
 	g_autofree char *path = g_build_filename(folder, name, NULL);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int r = 0;
 
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		r = -errno;
-	close(fd);
-	return r;
+	return io_write_file(path, text);
 }
 
 static int

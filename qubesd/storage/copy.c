@@ -1,4 +1,5 @@
 #include "qubesd/storage/copy.h"
+#include "shared/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,23 +10,6 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (256 << 10)
-
-static int
-write_at(int fd, const char *bytes, size_t len, off_t offset)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(fd, bytes, len, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-		offset += n;
-	}
-	return 0;
-}
 
 /* Through a buffer of our own: between file systems, and where the kernel cannot. */
 static int
@@ -43,7 +27,7 @@ copy_by_hand(int from, int to, off_t offset, off_t end)
 			return -errno;
 		if (n == 0) /* it was cut meanwhile */
 			return -EIO;
-		r = write_at(to, buffer, (size_t)n, offset);
+		r = io_write_at(to, buffer, (size_t)n, offset);
 		if (r < 0)
 			return r;
 		offset += n;

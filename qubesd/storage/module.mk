@@ -11,6 +11,7 @@ integration += storage_drivers volumes
 tests += test_storage
 test_storage.src := tests/unit/test_storage.c \
 	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
+test_storage.libs := shared
 test_storage.pkgs := cmocka glib-2.0
 test_storage.ldlibs := $(foreach f,rename link unlink ftruncate fsync copy_content,-Wl,--wrap=$(f))
 
@@ -29,6 +30,7 @@ fuzz_volume.libs := shared
 testtools += bench_storage
 bench_storage.src := tests/bench/bench_storage.c \
 	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
+bench_storage.libs := shared
 bench_storage.pkgs := glib-2.0
 
 tests += test_lifecycle_disks

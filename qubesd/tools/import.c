@@ -1,6 +1,7 @@
 #include "qubesd/tools/import.h"
 
 #include "qubesd/storage/copy.h"
+#include "shared/io.h"
 #include "shared/paths.h"
 
 #include <errno.h>
@@ -38,23 +39,6 @@ is_zero(const char *bytes, size_t len)
 	return len > 0 && bytes[0] == '\0' && memcmp(bytes, bytes + 1, len - 1) == 0;
 }
 
-static int
-write_all(int fd, const char *bytes, size_t len, off_t offset)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(fd, bytes, len, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-		offset += n;
-	}
-	return 0;
-}
-
 int
 import_copy(int fd, int to, uint64_t size)
 {
@@ -74,7 +58,7 @@ import_copy(int fd, int to, uint64_t size)
 		if ((uint64_t)n > size - offset)
 			return -EMSGSIZE;
 		r = is_zero(buffer, (size_t)n) ? 0
-					       : write_all(to, buffer, (size_t)n, (off_t)offset);
+					       : io_write_at(to, buffer, (size_t)n, (off_t)offset);
 		if (r < 0)
 			return r;
 		offset += (uint64_t)n;
