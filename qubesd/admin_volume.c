@@ -446,7 +446,7 @@ go_clear(struct request *request)
 		return;
 	/* An import between the two jobs would find its half-made file committed. */
 	(void)claims_begin_import(claims_of(request), job->pool, job->image->vid, job->image->size,
-	    g_get_monotonic_time());
+	    NULL, g_get_monotonic_time());
 	run(request, job, on_empty_made);
 }
 
@@ -666,6 +666,7 @@ go_import_begin(struct request *request)
 {
 	const struct volume *volume = find_kept(request);
 	struct volume_job *job;
+	int r;
 
 	if (volume == NULL || !is_halted(request))
 		return;
@@ -674,10 +675,14 @@ go_import_begin(struct request *request)
 		return;
 	if (request->size > 0)
 		job->image->size = request->size;
-	if (!claims_begin_import(claims_of(request), volume->pool, volume->vid, job->image->size,
-		g_get_monotonic_time())) {
+	r = claims_begin_import(claims_of(request), volume->pool, volume->vid, job->image->size,
+	    request->text, g_get_monotonic_time());
+	if (r < 0) {
 		volume_job_free(job);
-		request_fail(request, "QubesException", "An import into this volume is under way");
+		request_fail(request, "QubesException",
+		    r == -EBUSY   ? "An import into this volume is under way"
+		    : r == -ESRCH ? "Nobody holds the lock of this import"
+				  : "The import cannot be noted");
 		return;
 	}
 	run(request, job, on_import_begun);
@@ -687,15 +692,17 @@ void
 admin_volume_import_begin(struct admin_call *call)
 {
 	struct request *request;
-	uint64_t size = 0;
+	char *holder;
+	uint64_t size;
 
-	if (admin_call_payload(call).len > 0 &&
-	    !volume_decode_size(admin_call_payload(call), true, &size)) {
-		admin_call_fail_with(call, PROTOCOL, "Not the size of a volume in bytes");
+	if (!volume_decode_import(admin_call_payload(call), &size, &holder)) {
+		admin_call_fail_with(
+		    call, PROTOCOL, "Not the size of a volume in bytes, and who holds the import");
 		return;
 	}
 	request = request_new(call, go_import_begin);
 	request->size = size;
+	request->text = holder;
 	begin(call, request);
 }
 

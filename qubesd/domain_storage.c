@@ -210,6 +210,15 @@ domain_storage_init(struct qubes_app *app)
 
 /* --- one job -------------------------------------------------------------------------------- */
 
+static bool
+is_imported(const struct domain *domain, const struct volume *volume)
+{
+	struct claims *claims = storage_claims(qubes_app_storage(domain_app(domain)));
+
+	return volume->vid != NULL &&
+	       claims_importing(claims, volume->pool, volume->vid, g_get_monotonic_time());
+}
+
 static struct volume_image *
 image_of(const struct domain *domain, const struct volume *volume, const struct pool *pool)
 {
@@ -225,6 +234,7 @@ image_of(const struct domain *domain, const struct volume *volume, const struct 
 	image->save_on_stop = volume->save_on_stop;
 	image->revisions_to_keep = volume->revisions_to_keep;
 	image->copy = strcmp(pool->driver, "file") == 0 ? COPY_SPARSE : COPY_AUTO;
+	image->is_imported = is_imported(domain, volume);
 	return image;
 }
 
@@ -473,14 +483,12 @@ domain_storage_ensure(struct domain *domain, domain_storage_done done, void *dat
 static bool
 refuse_imported(const struct domain *domain, struct admin_error *error)
 {
-	const struct claims *claims = storage_claims(qubes_app_storage(domain_app(domain)));
 	const GPtrArray *volumes = domain_volumes(domain);
 
 	for (guint i = 0; i < volumes->len; i++) {
 		const struct volume *volume = volumes->pdata[i];
 
-		if (volume->vid == NULL ||
-		    !claims_importing(claims, volume->pool, volume->vid, g_get_monotonic_time()))
+		if (!is_imported(domain, volume))
 			continue;
 		admin_error_set(error, "QubesException", "Volume '%s' of '%s' is being imported",
 		    volume->name, domain_name(domain));

@@ -1,12 +1,15 @@
 #include "qubesd/storage/claims.h"
 
+#include "qubesd/storage/import_lock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 
 struct import {
 	uint64_t size;
-	gint64 begun_us;
+	char *holder;    /* owned; NULL: it goes by the time */
+	gint64 begun_us; /* without a holder */
 };
 
 struct token {
@@ -20,6 +23,15 @@ struct claims {
 };
 
 static void
+import_free(void *data)
+{
+	struct import *import = data;
+
+	g_free(import->holder);
+	g_free(import);
+}
+
+static void
 token_free(void *data)
 {
 	struct token *token = data;
@@ -31,13 +43,16 @@ token_free(void *data)
 	g_free(token);
 }
 
+static void adopt_imports(struct claims *claims);
+
 struct claims *
 claims_new(void)
 {
 	struct claims *claims = g_new0(struct claims, 1);
 
-	claims->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	claims->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, import_free);
 	claims->tokens = g_ptr_array_new_with_free_func(token_free);
+	adopt_imports(claims);
 	return claims;
 }
 
@@ -53,34 +68,88 @@ claims_free(struct claims *claims)
 
 /* --- imports -------------------------------------------------------------------------------- */
 
-static const struct import *
-find_import(const struct claims *claims, const char *key, gint64 now_us)
+static void
+forget_import(struct claims *claims, const char *key)
 {
 	const struct import *import = g_hash_table_lookup(claims->imports, key);
 
-	return import != NULL && now_us - import->begun_us < CLAIMS_IMPORT_S * G_USEC_PER_SEC
-		   ? import
-		   : NULL;
+	if (import->holder != NULL)
+		import_lock_remove(import->holder);
+	g_hash_table_remove(claims->imports, key);
 }
 
-bool
-claims_begin_import(
-    struct claims *claims, const char *pool, const char *vid, uint64_t size, gint64 now_us)
+/* NULL: there is none, or whoever began it has gone. */
+static const struct import *
+find_import(struct claims *claims, const char *key, gint64 now_us)
+{
+	const struct import *import = g_hash_table_lookup(claims->imports, key);
+
+	if (import == NULL)
+		return NULL;
+	if (import->holder != NULL ? import_lock_is_held(import->holder)
+				   : now_us - import->begun_us < CLAIMS_IMPORT_S * G_USEC_PER_SEC)
+		return import;
+	forget_import(claims, key);
+	return NULL;
+}
+
+/* What the holder's file says of it: the size, and the key on the next line. */
+static int
+note_import(const char *holder, const char *key, uint64_t size)
+{
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n%s\n", size, key);
+
+	return import_lock_is_held(holder) ? import_lock_write(holder, text) : -ESRCH;
+}
+
+static void
+add_import(struct claims *claims, const char *key, uint64_t size, const char *holder, gint64 now_us)
+{
+	struct import *import = g_new0(struct import, 1);
+
+	import->size = size;
+	import->holder = g_strdup(holder);
+	import->begun_us = now_us;
+	g_hash_table_insert(claims->imports, g_strdup(key), import);
+}
+
+/* Those that began under an earlier daemon; what one that has gone left is removed. */
+static void
+adopt_imports(struct claims *claims)
+{
+	g_autoptr(GPtrArray) holders = import_lock_list();
+
+	for (guint i = 0; i < holders->len; i++) {
+		const char *holder = holders->pdata[i];
+		g_autofree char *text = import_lock_read(holder);
+		g_auto(GStrv) lines = g_strsplit(text != NULL ? text : "", "\n", 3);
+		guint64 size;
+
+		if (!import_lock_is_held(holder))
+			import_lock_remove(holder);
+		else if (g_strv_length(lines) == 3 &&
+			 g_ascii_string_to_unsigned(lines[0], 10, 1, G_MAXUINT64, &size, NULL))
+			add_import(claims, lines[1], size, holder, 0);
+	}
+}
+
+int
+claims_begin_import(struct claims *claims, const char *pool, const char *vid, uint64_t size,
+    const char *holder, gint64 now_us)
 {
 	g_autofree char *key = g_strconcat(pool, ":", vid, NULL);
-	struct import *import;
+	int r;
 
 	if (find_import(claims, key, now_us) != NULL)
-		return false;
-	import = g_new0(struct import, 1);
-	import->size = size;
-	import->begun_us = now_us;
-	g_hash_table_insert(claims->imports, g_steal_pointer(&key), import);
-	return true;
+		return -EBUSY;
+	r = holder != NULL ? note_import(holder, key, size) : 0;
+	if (r == 0)
+		add_import(claims, key, size, holder, now_us);
+	return r;
 }
 
 bool
-claims_importing(const struct claims *claims, const char *pool, const char *vid, gint64 now_us)
+claims_importing(struct claims *claims, const char *pool, const char *vid, gint64 now_us)
 {
 	g_autofree char *key = g_strconcat(pool, ":", vid, NULL);
 
@@ -97,7 +166,7 @@ claims_end_import(
 	if (import == NULL)
 		return false;
 	*ret_size = import->size;
-	g_hash_table_remove(claims->imports, key);
+	forget_import(claims, key);
 	return true;
 }
 

@@ -558,7 +558,8 @@ recover(const struct volume_image *image, char **ret_error)
 	if (is_locked(files.dirty))
 		return fail(ret_error, -EBUSY, "somebody uses the volume");
 	remove_entries(&files, false);
-	unlink_if_there(files.import);
+	if (!image->is_imported)
+		unlink_if_there(files.import);
 	return stop(image, ret_error);
 }
 

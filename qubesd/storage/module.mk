@@ -1,6 +1,6 @@
 # Volumes: part of the core of qubesd, and of everything that reads a store.
 storage-src := $(addprefix qubesd/,domain_storage.c domain_volumes.c) $(addprefix qubesd/storage/, \
-	claims.c copy.c driver.c driver_file.c driver_kernel.c storage.c volume.c volume_decode.c)
+	claims.c copy.c driver.c driver_file.c driver_kernel.c import_lock.c storage.c volume.c volume_decode.c)
 qubesd-core.src += $(storage-src)
 fuzz_admin_request.src += $(storage-src)
 fuzz_store.src += $(storage-src)
@@ -24,7 +24,7 @@ test_volume.pkgs := cmocka
 fuzzers += fuzz_volume
 fuzz_volume.src := tests/fuzz/fuzz_volume.c $(addprefix qubesd/, \
 	admin_error.c grammar.c pool.c pool_decode.c) $(addprefix qubesd/storage/, \
-	copy.c driver.c driver_file.c driver_kernel.c volume.c volume_decode.c)
+	copy.c driver.c driver_file.c driver_kernel.c import_lock.c volume.c volume_decode.c)
 fuzz_volume.libs := shared
 
 testtools += bench_storage

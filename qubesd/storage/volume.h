@@ -58,4 +58,11 @@ bool volume_decode_size(struct untrusted_bytes untrusted_payload, bool trim, uin
 bool volume_decode_revisions(struct untrusted_bytes untrusted_payload, int *ret);
 bool volume_decode_revision(struct untrusted_bytes untrusted_payload, char **ret);
 
+/*
+ * How an import begins: its size, or nothing for that of the volume (*ret_size 0); then, on a line of
+ * its own, whoever holds it (import_lock.h; g_free()), or nothing (NULL).
+ */
+bool volume_decode_import(
+    struct untrusted_bytes untrusted_payload, uint64_t *ret_size, char **ret_holder);
+
 #endif

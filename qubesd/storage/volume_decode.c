@@ -1,4 +1,5 @@
 /* The part of volume.h about payloads that a caller of the Admin API chose. */
+#include "qubesd/storage/import_lock.h"
 #include "qubesd/storage/volume.h"
 
 #include <string.h>
@@ -78,5 +79,30 @@ volume_decode_revision(struct untrusted_bytes untrusted_payload, char **ret)
 			return false;
 	}
 	*ret = g_steal_pointer(&word);
+	return true;
+}
+
+bool
+volume_decode_import(
+    struct untrusted_bytes untrusted_payload, uint64_t *ret_size, char **ret_holder)
+{
+	const uint8_t *end = untrusted_payload.len > 0
+				 ? memchr(untrusted_payload.raw, '\n', untrusted_payload.len)
+				 : NULL;
+	size_t len = end != NULL ? (size_t)(end - untrusted_payload.raw) : untrusted_payload.len;
+	struct untrusted_bytes untrusted_size = {untrusted_payload.raw, len};
+	g_autofree char *holder = NULL;
+	uint64_t size = 0;
+
+	if (len > 0 && !volume_decode_size(untrusted_size, true, &size))
+		return false;
+	if (len + 1 < untrusted_payload.len) {
+		holder =
+		    take_word(untrusted_bytes_of(end + 1, untrusted_payload.len - len - 1), false);
+		if (holder == NULL || !import_lock_is_name(holder))
+			return false;
+	}
+	*ret_size = size;
+	*ret_holder = g_steal_pointer(&holder);
 	return true;
 }

@@ -1,6 +1,7 @@
 #include "qubesd/tools/import.h"
 
 #include "qubesd/storage/copy.h"
+#include "qubesd/storage/import_lock.h"
 #include "shared/io.h"
 #include "shared/paths.h"
 
@@ -138,16 +139,23 @@ fill_begun(const struct import *import, const char *begun)
 	return r < 0 ? g_strdup(explain(r)) : NULL;
 }
 
-static char *
-import_here(const struct import *import)
+char *
+import_begin_payload(uint64_t size, const struct import_lock *lock)
 {
-	g_autofree char *size =
-	    import->size > 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, import->size) : g_strdup("");
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, size);
+
+	return g_strconcat(size > 0 ? text : "", "\n", import_lock_name(lock), NULL);
+}
+
+static char *
+import_held(const struct import *import, const struct import_lock *lock)
+{
+	g_autofree char *begin = import_begin_payload(import->size, lock);
 	struct admin_reply begun = {0}, ended = {0};
 	g_autofree char *payload = NULL;
 	char *error = NULL, *end_error = NULL;
 
-	if (call_internal(import, "internal.vm.volume.ImportBegin", size, &begun, &error) == 0) {
+	if (call_internal(import, "internal.vm.volume.ImportBegin", begin, &begun, &error) == 0) {
 		error = fill_begun(import, begun.content);
 		payload = error == NULL ? g_strdup("ok") : g_strconcat("fail\n", error, NULL);
 		call_internal(import, "internal.vm.volume.ImportEnd", payload, &ended, &end_error);
@@ -157,6 +165,20 @@ import_here(const struct import *import)
 	if (error == NULL)
 		return end_error;
 	g_free(end_error);
+	return error;
+}
+
+static char *
+import_here(const struct import *import)
+{
+	struct import_lock *lock;
+	int r = import_lock_new(&lock);
+	char *error;
+
+	if (r < 0)
+		return g_strdup_printf("The import cannot be locked: %s", strerror(-r));
+	error = import_held(import, lock);
+	import_lock_free(lock);
 	return error;
 }
 

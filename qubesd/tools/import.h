@@ -18,6 +18,10 @@ struct import {
 	uint64_t size;           /* of the volume afterwards; 0: as large as it is */
 };
 
+struct import_lock;
+/* How it begins, for internal.vm.volume.ImportBegin; size 0: that of the volume. g_free() */
+char *import_begin_payload(uint64_t size, const struct import_lock *lock);
+
 /* NULL: it is there. Else a sentence (g_free()), and the old content has been kept. */
 char *import_run(struct tool_run *run, const struct import *import);
 

@@ -7,7 +7,11 @@
  * size stands in the first line is the name under which this was started, or QREXEC_SERVICE_FULL_NAME.
  * Everything on stdin is the caller's: a size that is none, too little or too much ends the import,
  * and the volume keeps what it had. The answer on stdout is one of the Admin API.
+ *
+ * While this process lives the qube of the volume does not start, and the caller decides how slowly
+ * stdin comes: so it lives for a day at most.
  */
+#include "qubesd/storage/import_lock.h"
 #include "qubesd/storage/volume.h"
 #include "qubesd/tools/import.h"
 #include "shared/admin_client.h"
@@ -24,6 +28,7 @@
 #include <unistd.h>
 
 #define SIZE_LINE_MAX 21 /* bytes, with the line feed */
+#define LIFE_MAX_S (24u * 3600)
 
 static int
 answer_error(const char *class, const char *message)
@@ -90,14 +95,15 @@ receive(const char *begun)
 }
 
 static int
-import_into(const char *qube, const char *volume, const char *size)
+import_held(const char *qube, const char *volume, uint64_t size, const struct import_lock *lock)
 {
+	g_autofree char *begin = import_begin_payload(size, lock);
 	struct admin_reply begun = {0}, ended = {0};
 	g_autofree char *payload = NULL;
 	const char *error;
 	bool ok;
 
-	if (!call("internal.vm.volume.ImportBegin", volume, qube, size, &begun))
+	if (!call("internal.vm.volume.ImportBegin", volume, qube, begin, &begun))
 		return EXIT_SUCCESS;
 	error = receive(begun.content);
 	payload = error == NULL ? g_strdup("ok") : g_strconcat("fail\n", error, NULL);
@@ -109,23 +115,34 @@ import_into(const char *qube, const char *volume, const char *size)
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* size 0: that of the volume */
+static int
+import_into(const char *qube, const char *volume, uint64_t size)
+{
+	struct import_lock *lock;
+	int status;
+
+	if (import_lock_new(&lock) < 0)
+		return answer_error("QubesException", "The import cannot be locked");
+	status = import_held(qube, volume, size, lock);
+	import_lock_free(lock);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *qube = g_getenv("QREXEC_REQUESTED_TARGET");
 	const char *service = g_getenv("QREXEC_SERVICE_FULL_NAME");
 	g_autofree char *name = g_path_get_basename(service != NULL ? service : argv[0]);
-	g_autofree char *size_text = NULL;
-	uint64_t size;
+	uint64_t size = 0;
 
 	log_init("qubes-volume-import");
 	signal(SIGPIPE, SIG_IGN);
+	alarm(LIFE_MAX_S);
 	if (argc != 2 || qube == NULL || !text_is_qube_name(qube))
 		return answer_error("ProtocolError", "Name a volume of a qube");
-	if (!g_str_has_prefix(name, "admin.vm.volume.ImportWithSize"))
-		return import_into(qube, argv[1], "");
-	if (!read_size(&size))
+	if (g_str_has_prefix(name, "admin.vm.volume.ImportWithSize") && !read_size(&size))
 		return answer_error("ProtocolError", "The first line is not a size");
-	size_text = g_strdup_printf("%" G_GUINT64_FORMAT, size);
-	return import_into(qube, argv[1], size_text);
+	return import_into(qube, argv[1], size);
 }

@@ -1,7 +1,7 @@
 programs += qvm
 qvm.src := $(addprefix qubesd/tools/,main.c check.c client.c clone.c create.c features.c import.c ls.c ls_columns.c \
 	options.c pause.c pool.c prefs.c properties.c remove.c run.c run_call.c run_service.c show.c shutdown.c start.c \
-	tags.c tool.c vmexec.c vmnames.c volume.c) qubesd/storage/copy.c
+	tags.c tool.c vmexec.c vmnames.c volume.c) $(addprefix qubesd/storage/,copy.c import_lock.c)
 qvm.libs := shared
 
 aliases += $(addsuffix =qvm,qubes-prefs qvm-check qvm-create qvm-features qvm-kill qvm-ls qvm-pause \
@@ -9,7 +9,7 @@ aliases += $(addsuffix =qvm,qubes-prefs qvm-check qvm-create qvm-features qvm-ki
 
 programs += qubes-volume-import
 qubes-volume-import.src := $(addprefix qubesd/tools/,import.c import_service.c client.c options.c tool.c) \
-	$(addprefix qubesd/storage/,copy.c volume.c volume_decode.c)
+	$(addprefix qubesd/storage/,copy.c import_lock.c volume.c volume_decode.c)
 qubes-volume-import.libs := shared
 
 programs += qvm-start-daemon

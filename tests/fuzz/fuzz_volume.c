@@ -4,6 +4,7 @@
  */
 #include "qubesd/grammar.h"
 #include "qubesd/pool_decode.h"
+#include "qubesd/storage/import_lock.h"
 #include "qubesd/storage/volume.h"
 
 #include <assert.h>
@@ -16,6 +17,7 @@ static void
 check_words(struct untrusted_bytes payload)
 {
 	g_autofree char *revision = NULL;
+	g_autofree char *holder = NULL;
 	uint64_t size;
 	int revisions;
 
@@ -23,6 +25,8 @@ check_words(struct untrusted_bytes payload)
 		if (volume_decode_size(payload, trim != 0, &size))
 			assert(size >= 1 && size <= VOLUME_SIZE_MAX && payload.len <= 64);
 	}
+	if (volume_decode_import(payload, &size, &holder))
+		assert(size <= VOLUME_SIZE_MAX && (holder == NULL || import_lock_is_name(holder)));
 	if (volume_decode_revisions(payload, &revisions))
 		assert(revisions >= -1 && revisions <= VOLUME_REVISIONS_MAX);
 	if (volume_decode_revision(payload, &revision))

@@ -319,7 +319,8 @@ an_import_keeps_a_qube_from_starting(void **state)
 	uint64_t size;
 
 	(void)state;
-	assert_true(claims_begin_import(claims, "varlibqubes", "appvms/work/private", 1, now));
+	assert_int_equal(
+	    claims_begin_import(claims, "varlibqubes", "appvms/work/private", 1, NULL, now), 0);
 	lifecycle_start(f->lifecycle, f->work, on_done, &f->answer);
 	UNTIL(f->answer.count == 1);
 	assert_string_equal(f->answer.class, "QubesException");

@@ -1,11 +1,17 @@
 /* What the store and callers may say of volumes and pools, and what they have begun with them. */
 #include "qubesd/pool_decode.h"
 #include "qubesd/storage/claims.h"
+#include "qubesd/storage/import_lock.h"
 #include "qubesd/storage/storage.h"
 #include "qubesd/storage/volume.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct untrusted_bytes
 bytes_of(const char *text)
@@ -266,9 +272,65 @@ a_pool_has_parameters_of_its_driver_and_no_others(void **state)
 	assert_string_equal(refusal("name=a", 6), "QubesException");
 }
 
+static void
+an_import_begins_with_a_size_and_a_holder_or_neither(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;
+		const char *holder;
+	} good[] = {
+	    {"", 0, NULL},
+	    {"7", 7, NULL},
+	    {"\n", 0, NULL},
+	    {"7\n", 7, NULL},
+	    {"\nimport-aZ09bc", 0, "import-aZ09bc"},
+	    {"7\nimport-aZ09bc", 7, "import-aZ09bc"},
+	};
+	static const char *const bad[] = {
+	    "0",
+	    "0\nimport-aZ09bc",
+	    "x\nimport-aZ09bc",
+	    "7\nimport-aZ09b",
+	    "7\nimport-aZ09bcd",
+	    "7\nimport-aZ0/bc",
+	    "7\nImport-aZ09bc",
+	    "7\n../import-aZ09bc",
+	    "7\nimport-aZ09bc\n",
+	    "7\n\nimport-aZ09bc",
+	    "7\n ",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+		g_autofree char *holder = NULL;
+		uint64_t size = 1;
+
+		assert_true(volume_decode_import(
+		    untrusted_bytes_of(good[i].text, strlen(good[i].text)), &size, &holder));
+		assert_int_equal(size, good[i].size);
+		assert_int_equal(g_strcmp0(holder, good[i].holder), 0);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		char *holder = NULL;
+		uint64_t size = 1;
+
+		assert_false(volume_decode_import(
+		    untrusted_bytes_of(bad[i], strlen(bad[i])), &size, &holder));
+		assert_null(holder);
+		assert_int_equal(size, 1);
+	}
+}
+
 /* --- claims --------------------------------------------------------------------------------- */
 
 #define SECOND G_USEC_PER_SEC
+
+static int
+begin_import(struct claims *claims, const char *pool, const char *vid, uint64_t size, gint64 now)
+{
+	return claims_begin_import(claims, pool, vid, size, NULL, now);
+}
 
 static void
 one_import_at_a_time_for_each_volume(void **state)
@@ -278,18 +340,103 @@ one_import_at_a_time_for_each_volume(void **state)
 
 	(void)state;
 	assert_false(claims_end_import(claims, "p", "a", 0, &size));
-	assert_true(claims_begin_import(claims, "p", "a", 5, 0));
-	assert_false(claims_begin_import(claims, "p", "a", 6, 1));
-	assert_true(claims_begin_import(claims, "p", "b", 6, 1));
-	assert_true(claims_begin_import(claims, "q", "a", 7, 1));
+	assert_int_equal(begin_import(claims, "p", "a", 5, 0), 0);
+	assert_int_equal(begin_import(claims, "p", "a", 6, 1), -EBUSY);
+	assert_int_equal(begin_import(claims, "p", "b", 6, 1), 0);
+	assert_int_equal(begin_import(claims, "q", "a", 7, 1), 0);
 	assert_true(claims_importing(claims, "p", "a", 2));
 	assert_true(claims_end_import(claims, "p", "a", 2, &size));
 	assert_int_equal(size, 5);
 	assert_false(claims_end_import(claims, "p", "a", 2, &size));
 	assert_true(claims_importing(claims, "p", "b", CLAIMS_IMPORT_S * SECOND));
 	assert_false(claims_importing(claims, "p", "b", 1 + CLAIMS_IMPORT_S * SECOND));
-	assert_true(claims_begin_import(claims, "p", "b", 8, 1 + CLAIMS_IMPORT_S * SECOND));
+	assert_int_equal(begin_import(claims, "p", "b", 8, 1 + CLAIMS_IMPORT_S * SECOND), 0);
 	claims_free(claims);
+}
+
+/* A process that holds a lock, and its name; killed by the test. */
+static pid_t
+spawn_holder(char name[64])
+{
+	int pipe_fds[2];
+	struct import_lock *lock;
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (import_lock_new(&lock) < 0 ||
+		    write(pipe_fds[1], import_lock_name(lock), strlen(import_lock_name(lock))) < 0)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	close(pipe_fds[1]);
+	n = read(pipe_fds[0], name, 63);
+	assert_true(n > 0);
+	name[n] = '\0';
+	close(pipe_fds[0]);
+	return pid;
+}
+
+static void
+kill_holder(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void
+an_import_ends_with_its_holder(void **state)
+{
+	struct claims *claims = claims_new();
+	const gint64 late = 2 * CLAIMS_IMPORT_S * SECOND;
+	char name[64], other[64];
+	pid_t pid = spawn_holder(name), other_pid = spawn_holder(other);
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(claims_begin_import(claims, "p", "a", 5, "import-absent", 0), -ESRCH);
+	assert_int_equal(claims_begin_import(claims, "p", "a", 5, name, 0), 0);
+	assert_int_equal(claims_begin_import(claims, "p", "a", 6, other, 0), -EBUSY);
+	assert_true(claims_importing(claims, "p", "a", late));
+	kill_holder(pid);
+	assert_false(claims_importing(claims, "p", "a", 1));
+	assert_false(claims_end_import(claims, "p", "a", 1, &size));
+	assert_int_equal(claims_begin_import(claims, "p", "a", 5, name, 1), -ESRCH);
+	assert_int_equal(claims_begin_import(claims, "p", "a", 6, other, 1), 0);
+	kill_holder(other_pid);
+	assert_false(claims_importing(claims, "p", "a", 2));
+	claims_free(claims);
+}
+
+static void
+an_import_outlives_the_daemon(void **state)
+{
+	struct claims *claims = claims_new();
+	char name[64], other[64];
+	pid_t pid = spawn_holder(name), other_pid = spawn_holder(other);
+	g_autoptr(GPtrArray) left = NULL;
+	uint64_t size = 0;
+
+	(void)state;
+	assert_int_equal(claims_begin_import(claims, "p", "a/b", 5, name, 0), 0);
+	assert_int_equal(claims_begin_import(claims, "p", "c", 6, other, 0), 0);
+	claims_free(claims);
+	kill_holder(other_pid);
+	claims = claims_new();
+	assert_false(claims_importing(claims, "p", "c", 0));
+	assert_true(claims_importing(claims, "p", "a/b", 0));
+	assert_true(claims_end_import(claims, "p", "a/b", 0, &size));
+	assert_int_equal(size, 5);
+	claims_free(claims);
+	claims = claims_new();
+	assert_false(claims_importing(claims, "p", "a/b", 0));
+	claims_free(claims);
+	kill_holder(pid);
+	left = import_lock_list();
+	assert_int_equal(left->len, 0);
 }
 
 static bool
@@ -361,11 +508,20 @@ main(void)
 	    cmocka_unit_test(a_volume_is_written_as_it_was_read),
 	    cmocka_unit_test(damaged_volumes_are_not_taken),
 	    cmocka_unit_test(a_pool_has_parameters_of_its_driver_and_no_others),
+	    cmocka_unit_test(an_import_begins_with_a_size_and_a_holder_or_neither),
 	    cmocka_unit_test(one_import_at_a_time_for_each_volume),
+	    cmocka_unit_test(an_import_ends_with_its_holder),
+	    cmocka_unit_test(an_import_outlives_the_daemon),
 	    cmocka_unit_test(r04_a_token_is_its_callers_and_used_once),
 	    cmocka_unit_test(r04_tokens_grow_old_and_few),
 	    cmocka_unit_test(marks_of_different_volumes_have_different_names),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	g_autofree char *folder = g_dir_make_tmp("test_volume-XXXXXX", NULL);
+	int failed;
+
+	g_setenv("QUBES_RUNTIME_DIR", folder, TRUE);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	g_rmdir(folder);
+	return failed;
 }
