@@ -263,10 +263,10 @@ struct batch {
 		struct batch *batch;
 		const struct volume *volume; /* borrowed from volumes */
 		bool ok, made;
-		char *path;       /* owned */
-	} * slots;                /* owned; one a volume */
-	unsigned pending;         /* jobs under way, and one while they are being given out */
-	struct admin_error error; /* the first one */
+		char *path, *origin; /* owned */
+	} * slots;                   /* owned; one a volume */
+	unsigned pending;            /* jobs under way, and one while they are being given out */
+	struct admin_error error;    /* the first one */
 	void (*after)(struct batch *batch); /* takes it over */
 	union {
 		domain_storage_done done;
@@ -290,8 +290,10 @@ batch_new(struct domain *domain, GPtrArray *volumes, void *data)
 static void
 batch_free(struct batch *batch)
 {
-	for (guint i = 0; i < batch->volumes->len; i++)
+	for (guint i = 0; i < batch->volumes->len; i++) {
 		g_free(batch->slots[i].path);
+		g_free(batch->slots[i].origin);
+	}
 	g_free(batch->slots);
 	g_ptr_array_unref(batch->volumes);
 	domain_unref(batch->domain);
@@ -332,6 +334,7 @@ on_job(struct volume_job *job, void *data)
 	slot->ok = job->result == 0;
 	slot->made = job->made;
 	slot->path = g_steal_pointer(&job->path);
+	slot->origin = g_steal_pointer(&job->origin);
 	if (job->result < 0)
 		batch_fail(slot->batch, slot->volume, job->error);
 	batch_one_less(slot->batch);
@@ -538,6 +541,7 @@ domain_disks_free(struct domain_disks *disks)
 	for (size_t i = 0; i < disks->count; i++) {
 		g_free((char *)disks->volumes[i].name);
 		g_free((char *)disks->volumes[i].path);
+		g_free((char *)disks->volumes[i].origin);
 	}
 	g_free(disks->volumes);
 	g_free(disks);
@@ -576,6 +580,7 @@ on_started(struct batch *batch)
 		disks->volumes[disks->count++] = (struct hypervisor_volume){
 		    .name = g_strdup(slot->volume->name),
 		    .path = g_steal_pointer(&slot->path),
+		    .origin = g_steal_pointer(&slot->origin),
 		    .rw = slot->volume->rw,
 		};
 	}

@@ -29,6 +29,8 @@ struct hypervisor_volume {
 	const char *name; /* root, private, volatile, kernel; the guest finds it by this name */
 	const char *path;
 	bool rw;
+	const char
+	    *origin; /* a file with what it begins with, which nobody writes; NULL: unknown */
 };
 
 /* Everything a start needs. All pointers are borrowed for the time of the call. */

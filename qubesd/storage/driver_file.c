@@ -530,6 +530,15 @@ start(const struct volume_image *image, char **ret_path, char **ret_error)
 	return 0;
 }
 
+static char *
+origin(const struct volume_image *image)
+{
+	AUTO_FILES struct files files;
+
+	files_init(&files, image->dir, image->vid);
+	return image->snap_on_start && exists(files.clean) ? g_strdup(files.clean) : NULL;
+}
+
 static int
 stop(const struct volume_image *image, char **ret_error)
 {
@@ -803,9 +812,9 @@ status_of(const struct volume_image *image, struct volume_status *ret, char **re
 
 #define FILE_FUNCTIONS                                                                             \
 	.has_content = true, .create = create, .remove = remove_volume, .verify = verify,          \
-	.start = start, .stop = stop, .recover = recover, .import_begin = import_begin,            \
-	.import_end = import_end, .import_file = import_file, .export_path = export_path,          \
-	.revert = revert, .resize = resize, .status = status_of
+	.start = start, .origin = origin, .stop = stop, .recover = recover,                        \
+	.import_begin = import_begin, .import_end = import_end, .import_file = import_file,        \
+	.export_path = export_path, .revert = revert, .resize = resize, .status = status_of
 
 const struct volume_driver volume_driver_file = {
     .name = "file",

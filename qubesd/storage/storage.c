@@ -49,6 +49,7 @@ volume_job_free(struct volume_job *job)
 	g_free(job->text);
 	g_free(job->error);
 	g_free(job->path);
+	g_free(job->origin);
 	g_free(job->key);
 	g_free(job);
 }
@@ -90,6 +91,8 @@ run_start(struct volume_job *job)
 	job->result = job->driver->start(job->image, &job->path, &job->error);
 	if (job->result < 0)
 		unlink(mark);
+	else if (job->driver->origin != NULL)
+		job->origin = job->driver->origin(job->image);
 }
 
 static void

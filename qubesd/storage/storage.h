@@ -54,6 +54,7 @@ struct volume_job {
 	char *error;                 /* owned; a sentence when result is not 0 */
 	bool made;                   /* CREATE: it was not there */
 	char *path;                  /* owned; START, IMPORT_BEGIN, EXPORT_PATH */
+	char *origin;                /* owned; START of a snapshot: driver.h; NULL: there is none */
 	struct volume_status status; /* STATUS */
 
 	void (*done)(struct volume_job *job, void *data);

@@ -121,10 +121,10 @@ static void
 volumes_have_their_places(void **state)
 {
 	static const struct hypervisor_volume volumes[] = {
-	    {"kernel", "/k", false},
-	    {"root", "/r", true},
-	    {"private", "/p", true},
-	    {"more", "/m", true},
+	    {"kernel", "/k", false, NULL},
+	    {"root", "/r", true, NULL},
+	    {"private", "/p", true, NULL},
+	    {"more", "/m", true, NULL},
 	};
 	struct hypervisor_qube qube = sample();
 	xmlDocPtr document;
@@ -178,10 +178,10 @@ static const struct domain_xml_machine machine = {
 };
 
 static const struct hypervisor_volume all_volumes[] = {
-    {"root", "/var/lib/qubes/appvms/work/root-cow.img", true},
-    {"private", "/dev/qubes/work-private", true},
-    {"volatile", "/var/lib/qubes/appvms/work/volatile.img", true},
-    {"kernel", "/var/lib/qubes/vm-kernels/6.6/modules.img", false},
+    {"root", "/var/lib/qubes/appvms/work/root-cow.img", true, NULL},
+    {"private", "/dev/qubes/work-private", true, NULL},
+    {"volatile", "/var/lib/qubes/appvms/work/volatile.img", true, NULL},
+    {"kernel", "/var/lib/qubes/vm-kernels/6.6/modules.img", false, NULL},
 };
 
 /* With the environment's leave the files are written anew, to be read before they are committed. */
@@ -334,11 +334,11 @@ static void
 lvt_01_hostile_values_of_devices_come_back_as_they_were(void **state)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(hostile); i++) {
-		struct hypervisor_volume volume = {hostile[i], hostile[i], true};
+		struct hypervisor_volume volume = {hostile[i], hostile[i], true, NULL};
 		struct domain_xml_machine with = machine;
 		struct hypervisor_qube qube = sample();
 		g_autofree char *plain_text = NULL, *text = NULL, *plain = NULL, *shape = NULL;
-		struct hypervisor_volume plain_volume = {"x", "x", true};
+		struct hypervisor_volume plain_volume = {"x", "x", true, NULL};
 		xmlDocPtr document;
 
 		(void)state;

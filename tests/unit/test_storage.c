@@ -365,13 +365,17 @@ a_snapshot_begins_with_its_source_and_ends_with_nothing(void **state)
 {
 	struct fixture *f = *state;
 	g_autofree char *path = NULL;
+	g_autofree char *origin = NULL;
 	struct volume_status status;
 
 	REFUSED(f->driver->verify(&f->snapshot, &error_), -ENOENT);
 	create_kept(f);
 	run_once(f, 5);
 	OK(f->driver->verify(&f->snapshot, &error_));
+	assert_null(f->driver->origin(&f->snapshot));
 	OK(f->driver->start(&f->snapshot, &path, &error_));
+	origin = f->driver->origin(&f->snapshot);
+	assert_non_null(origin);
 	assert_int_equal(read_number(path), 5);
 	write_number(path, 6);
 	OK(f->driver->status(&f->snapshot, &status, &error_));
@@ -379,6 +383,7 @@ a_snapshot_begins_with_its_source_and_ends_with_nothing(void **state)
 	volume_status_clear(&status);
 	run_once(f, 7);
 	assert_int_equal(read_number(path), 6);
+	assert_int_equal(read_number(origin), 5);
 	OK(f->driver->status(&f->snapshot, &status, &error_));
 	assert_int_equal(status.is_outdated, 1);
 	volume_status_clear(&status);
