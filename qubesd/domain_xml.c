@@ -106,6 +106,8 @@ write_identity(struct writing *w)
 
 	part_text(w, "name", w->qube->name);
 	part_text(w, "uuid", w->qube->uuid);
+	if (w->machine != NULL && w->machine->to_be_saved)
+		return;
 	part_begin(w, "metadata");
 	xmlTextWriterStartElementNS(
 	    w->writer, BAD_CAST DOMAIN_XML_PREFIX, BAD_CAST "qube", BAD_CAST DOMAIN_XML_NAMESPACE);
@@ -280,31 +282,57 @@ check(const struct hypervisor_qube *qube, char **ret_error)
 	return -EINVAL;
 }
 
+static void
+write_domain(struct writing *w)
+{
+	part_begin(w, "domain");
+	part_attribute(w, "type", type_of(w));
+	write_parts(w, parts, G_N_ELEMENTS(parts));
+	part_begin(w, "devices");
+	write_parts(w, devices, G_N_ELEMENTS(devices));
+	part_end(w);
+	part_end(w);
+}
+
+/* The text of what write() writes. */
+static char *
+written(struct writing *w, void (*write)(struct writing *w))
+{
+	xmlBufferPtr buffer = xmlBufferCreate();
+	char *text;
+
+	w->writer = xmlNewTextWriterMemory(buffer, 0);
+	xmlTextWriterSetIndent(w->writer, 1);
+	write(w);
+	xmlTextWriterEndDocument(w->writer);
+	xmlFreeTextWriter(w->writer);
+	text = g_strdup((const char *)xmlBufferContent(buffer));
+	xmlBufferFree(buffer);
+	return text;
+}
+
 int
 domain_xml_new(const struct hypervisor_qube *qube, enum domain_xml_driver driver,
     const struct domain_xml_machine *machine, char **ret, char **ret_error)
 {
 	struct writing w = {.qube = qube, .machine = machine, .driver = driver};
-	xmlBufferPtr buffer;
-	int r;
+	int r = check(qube, ret_error);
 
-	r = check(qube, ret_error);
 	if (r < 0)
 		return r;
-	buffer = xmlBufferCreate();
-	w.writer = xmlNewTextWriterMemory(buffer, 0);
-	xmlTextWriterSetIndent(w.writer, 1);
 	assert((driver == DOMAIN_XML_QEMU) == (machine != NULL));
-	part_begin(&w, "domain");
-	part_attribute(&w, "type", type_of(&w));
-	write_parts(&w, parts, G_N_ELEMENTS(parts));
-	part_begin(&w, "devices");
-	write_parts(&w, devices, G_N_ELEMENTS(devices));
-	part_end(&w);
-	part_end(&w);
-	xmlTextWriterEndDocument(w.writer);
-	xmlFreeTextWriter(w.writer);
-	*ret = g_strdup((const char *)xmlBufferContent(buffer));
-	xmlBufferFree(buffer);
+	*ret = written(&w, write_domain);
 	return 0;
+}
+
+char *
+domain_xml_region_new(const char *region_name, uint64_t region_bytes)
+{
+	struct domain_xml_machine machine = {
+	    .region_name = region_name,
+	    .region_bytes = region_bytes,
+	};
+	struct writing w = {.machine = &machine, .driver = DOMAIN_XML_QEMU};
+
+	return written(&w, qemu_write_region);
 }

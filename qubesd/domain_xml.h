@@ -32,6 +32,8 @@ struct domain_xml_machine {
 	const char *port_path, *console_path; /* sockets on which QEMU listens */
 	const char *region_name;              /* the file's name in /dev/shm */
 	uint64_t region_bytes;
+	/* It runs to be saved, and is nobody's: no mark, and a free place instead of the region. */
+	bool to_be_saved;
 };
 
 /*
@@ -41,5 +43,8 @@ struct domain_xml_machine {
  */
 int domain_xml_new(const struct hypervisor_qube *qube, enum domain_xml_driver driver,
     const struct domain_xml_machine *machine, char **ret, char **ret_error);
+
+/* The region alone, for a machine that has a free place for it. g_free(). */
+char *domain_xml_region_new(const char *region_name, uint64_t region_bytes);
 
 #endif

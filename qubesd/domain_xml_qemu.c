@@ -127,11 +127,25 @@ qemu_write_port(struct writing *w)
 	part_end(w);
 }
 
+/* A region would be saved with all its pages; it is plugged in later, where there is a bus for that. */
+static void
+write_free_place(struct writing *w)
+{
+	part_begin(w, "controller");
+	part_attribute(w, "type", "pci");
+	part_attribute(w, "model", "pcie-to-pci-bridge");
+	part_end(w);
+}
+
 void
 qemu_write_region(struct writing *w)
 {
 	g_autofree char *bytes = g_strdup_printf("%" PRIu64, w->machine->region_bytes);
 
+	if (w->machine->to_be_saved) {
+		write_free_place(w);
+		return;
+	}
 	part_begin(w, "shmem");
 	part_attribute(w, "name", w->machine->region_name);
 	part_mark(w, "model", "type", "ivshmem-plain");

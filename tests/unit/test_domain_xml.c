@@ -268,6 +268,25 @@ golden_descriptions_for_qemu(void **state)
 }
 
 static void
+golden_description_of_a_machine_to_be_saved(void **state)
+{
+	struct domain_xml_machine with = machine;
+	struct hypervisor_qube qube = sample();
+	g_autofree char *text = NULL;
+	g_autofree char *region = NULL;
+
+	(void)state;
+	set_shape(&qube, "pvh", true, false);
+	with.to_be_saved = true;
+	text = text_of(&qube, DOMAIN_XML_QEMU, &with);
+	assert_golden("qemu-kernel-saved", text);
+	assert_null(strstr(text, machine.region_name));
+	assert_null(strstr(text, DOMAIN_XML_NAMESPACE));
+	region = domain_xml_region_new(machine.region_name, machine.region_bytes);
+	assert_golden("qemu-region", region);
+}
+
+static void
 golden_description_for_the_test_driver(void **state)
 {
 	struct hypervisor_qube qube = sample();
@@ -416,6 +435,7 @@ main(void)
 	    cmocka_unit_test(lvt_01_hostile_values_of_devices_come_back_as_they_were),
 	    cmocka_unit_test(golden_descriptions_for_xen),
 	    cmocka_unit_test(golden_descriptions_for_qemu),
+	    cmocka_unit_test(golden_description_of_a_machine_to_be_saved),
 	    cmocka_unit_test(golden_description_for_the_test_driver),
 	    cmocka_unit_test(lvt_01_bytes_that_xml_cannot_carry_are_refused_by_name),
 	    cmocka_unit_test(driver_follows_the_scheme_of_the_uri),
