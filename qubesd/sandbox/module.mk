@@ -18,7 +18,8 @@ bordure-init.pkgs := glib-2.0
 hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c domain_xml_qemu.c domain_xml_xen.c \
 	gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c kvm_trial.c kvm_trial_guest.S libvirt_jobs.c \
 	libvirt_work.c libvirt_worker.c lifecycle.c lifecycle_calls.c lifecycle_gui.c \
-	lifecycle_reach.c lifecycle_start.c machine.c qrexec_child.c region_file.c sandbox_qube.c)
+	lifecycle_reach.c lifecycle_start.c machine.c qrexec_child.c region_file.c sandbox_qube.c \
+	saved_image.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
 
 tests += test_region_file
@@ -50,6 +51,10 @@ test_sandbox_tree.pkgs := cmocka glib-2.0
 test_domain_xml.src := tests/unit/test_domain_xml.c
 test_domain_xml.libs := hypervisor sandbox vchan shared
 test_domain_xml.pkgs := cmocka glib-2.0 libxml-2.0
+tests += test_saved_image
+test_saved_image.src := tests/unit/test_saved_image.c
+test_saved_image.libs := hypervisor sandbox vchan shared
+test_saved_image.pkgs := cmocka glib-2.0 libxml-2.0
 
 tests += test_sandbox_args test_sandbox_console
 test_sandbox_args.src := tests/unit/test_sandbox_args.c
