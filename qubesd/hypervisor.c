@@ -167,3 +167,10 @@ hypervisor_answer_later(hypervisor_done done, const char *error, int64_t xid, vo
 	answer->data = data;
 	g_idle_add(on_answer, answer);
 }
+
+void
+hypervisor_distrust(struct hypervisor *hypervisor, const char *uuid)
+{
+	if (hypervisor->ops->distrust != NULL)
+		hypervisor->ops->distrust(hypervisor, uuid);
+}

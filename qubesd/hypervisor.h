@@ -58,6 +58,7 @@ struct hypervisor_qube {
 	bool private_keep;
 	const struct hypervisor_volume *volumes;
 	size_t volume_count;
+	bool may_restore; /* it may begin as a saved machine of its kind instead of booting */
 };
 
 struct hypervisor;
@@ -113,5 +114,8 @@ struct hypervisor_usage {
 };
 void hypervisor_usage(
     struct hypervisor *hypervisor, const char *uuid, struct hypervisor_usage *ret);
+
+/* It began to run, but its start failed then: what it began from is not used again. */
+void hypervisor_distrust(struct hypervisor *hypervisor, const char *uuid);
 
 #endif

@@ -2,11 +2,14 @@
  * Qubes as libvirt domains. Every call of libvirt happens in a thread (libvirt_work.h); the main
  * loop keeps what it last heard (libvirt_jobs.c) and never waits.
  */
+#include "qubesd/libvirt_saved.h"
 #include "qubesd/libvirt_work.h"
 #include "qubesd/libvirt_worker.h"
 #include "qubesd/machine.h"
 #include "qubesd/region_bytes.h"
 #include "qubesd/region_file.h"
+#include "qubesd/saved_machine.h"
+#include "qubesd/saved_states.h"
 #include "shared/guest_conf.h"
 #include "shared/log.h"
 #include "shared/paths.h"
@@ -127,6 +130,7 @@ prepare_qemu(const struct hypervisor_qube *qube, struct libvirt_start *start, ch
 		log_info("%s: it gets no network: a QEMU machine cannot have a network qube yet",
 		    qube->name);
 	start->region_bytes = machine.region_bytes;
+	start->saved = saved_machine_new(qube);
 	r = domain_xml_new(qube, DOMAIN_XML_QEMU, &machine, &start->xml, ret_error);
 	machine.kvm = true;
 	if (r == 0)
@@ -255,11 +259,21 @@ libvirt_usage(struct hypervisor *hypervisor, const char *uuid, struct hypervisor
 }
 
 static void
+libvirt_distrust(struct hypervisor *hypervisor, const char *uuid)
+{
+	struct libvirt_maker *maker = libvirt_of(hypervisor)->maker;
+
+	if (maker != NULL)
+		libvirt_maker_on_failure(maker, uuid);
+}
+
+static void
 libvirt_free(struct hypervisor *hypervisor)
 {
 	struct libvirt *libvirt = libvirt_of(hypervisor);
 
 	libvirt->closed = true;
+	g_clear_pointer(&libvirt->maker, libvirt_maker_free);
 	g_clear_handle_id(&libvirt->retry, g_source_remove);
 	libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_close));
 	libvirt_unref(libvirt);
@@ -278,6 +292,7 @@ static const struct hypervisor_ops ops = {
     .started_us = libvirt_started_us,
     .adopt = libvirt_adopt,
     .usage = libvirt_usage,
+    .distrust = libvirt_distrust,
 };
 
 /* --- the first connection: the only one that somebody waits for ----------------------------- */
@@ -371,6 +386,19 @@ set_vchan(struct hypervisor *base, enum domain_xml_driver driver)
 		base->vchan = g_strconcat("broker:", socket_path, NULL);
 }
 
+static void
+begin_qemu(struct libvirt *libvirt)
+{
+	static gsize tidied;
+
+	if (g_once_init_enter(&tidied)) {
+		saved_states_tidy();
+		g_once_init_leave(&tidied, 1);
+	}
+	libvirt->maker = libvirt_maker_new(libvirt);
+	libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_try_kvm));
+}
+
 int
 hypervisor_libvirt_new(const char *kind, hypervisor_event on_event, void *data,
     struct hypervisor **ret, char **ret_error)
@@ -396,7 +424,7 @@ hypervisor_libvirt_new(const char *kind, hypervisor_event on_event, void *data,
 	set_vchan(&libvirt->base, driver);
 	*ret_error = NULL;
 	if (driver == DOMAIN_XML_QEMU)
-		libvirt_job_post(libvirt_job_new(libvirt, libvirt_work_try_kvm));
+		begin_qemu(libvirt);
 	if (g_main_depth() > 0) { /* the loop runs: nobody may wait; what runs is told as events */
 		libvirt_job_post(first_job_new(libvirt));
 		*ret = &libvirt->base;

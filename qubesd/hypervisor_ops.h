@@ -26,6 +26,7 @@ struct hypervisor_ops {
 	bool (*adopt)(struct hypervisor *hypervisor, const char *uuid, const char *name);
 	void (*usage)(
 	    struct hypervisor *hypervisor, const char *uuid, struct hypervisor_usage *ret);
+	void (*distrust)(struct hypervisor *hypervisor, const char *uuid); /* NULL: nothing to do */
 };
 
 /* The first member of each kind's own struct. */

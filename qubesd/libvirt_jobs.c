@@ -4,6 +4,7 @@
  * was read afterwards, so events that come late, twice or not in order do no harm; one that is lost
  * is made up for by the next look, and there is one whenever libvirtd is found again.
  */
+#include "qubesd/libvirt_saved.h"
 #include "qubesd/libvirt_work.h"
 #include "qubesd/libvirt_worker.h"
 #include "shared/log.h"
@@ -87,6 +88,8 @@ learn(struct libvirt *libvirt, const struct libvirt_finding *finding)
 
 	if (is_unwanted(libvirt, finding) || !remember(libvirt, finding, &before))
 		return;
+	if (finding->qube.state == HYPERVISOR_HALTED && libvirt->maker != NULL)
+		libvirt_maker_on_end(libvirt->maker, finding->uuid);
 	if (before != finding->qube.state)
 		base->on_event(base, finding->uuid, finding->qube.state, base->data);
 }
@@ -216,6 +219,8 @@ answer(struct libvirt_job *job)
 {
 	struct libvirt *libvirt = job->libvirt;
 
+	if (job->start != NULL && libvirt->maker != NULL)
+		libvirt_maker_on_start(libvirt->maker, job);
 	if (job->work == libvirt_work_look_all || job->work == libvirt_work_look_first)
 		on_looked_at_all(job);
 	for (guint i = 0; i < job->findings->len; i++)

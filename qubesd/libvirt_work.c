@@ -1,7 +1,9 @@
 #include "qubesd/libvirt_work.h"
 
 #include "qubesd/kvm_trial.h"
+#include "qubesd/libvirt_saved.h"
 #include "qubesd/machine.h"
+#include "qubesd/saved_machine.h"
 #include "shared/log.h"
 
 #include <inttypes.h>
@@ -55,6 +57,8 @@ start_free(struct libvirt_start *start)
 	g_free(start->xml);
 	g_free(start->xml_kvm);
 	g_free(start->conf);
+	saved_machine_free(start->saved);
+	g_free(start->saved_key);
 	g_free(start);
 }
 
@@ -232,9 +236,9 @@ read_mark(virDomainPtr domain, uint32_t *ret_id)
 	return 1;
 }
 
-/* NULL when there is none; NULL with job->error when it is somebody else's, or nobody can tell. */
+/* NULL when there is none, or it is somebody else's; NULL with job->error when nobody can tell. */
 static virDomainPtr
-find_ours(struct libvirt_job *job, uint32_t *ret_id)
+find_marked(struct libvirt_job *job, uint32_t *ret_id, bool *ret_is_foreign)
 {
 	virDomainPtr domain = virDomainLookupByUUIDString(job->connection, job->uuid);
 	int r;
@@ -249,11 +253,22 @@ find_ours(struct libvirt_job *job, uint32_t *ret_id)
 		return domain;
 	if (r < 0)
 		fail(job, "look-up");
-	else
-		job->error = g_strdup(
-		    "libvirt has a domain of this UUID that is not ours: it is left alone");
+	*ret_is_foreign = r == 0;
 	virDomainFree(domain);
 	return NULL;
+}
+
+/* The same for who wants to do something to it: somebody else's is an error. */
+static virDomainPtr
+find_ours(struct libvirt_job *job, uint32_t *ret_id)
+{
+	bool is_foreign = false;
+	virDomainPtr domain = find_marked(job, ret_id, &is_foreign);
+
+	if (is_foreign)
+		job->error = g_strdup(
+		    "libvirt has a domain of this UUID that is not ours: it is left alone");
+	return domain;
 }
 
 /* False when it cannot be read. A domain that has gone is halted. */
@@ -363,13 +378,14 @@ void
 libvirt_work_look(struct libvirt_job *job)
 {
 	gint64 number = next_number(job->libvirt);
+	bool is_foreign = false; /* libvirt tells of all domains that change */
 	uint32_t id = 0;
-	virDomainPtr domain = find_ours(job, &id);
+	virDomainPtr domain = find_marked(job, &id, &is_foreign);
 
 	if (domain != NULL) {
 		note(job, domain, id);
 		virDomainFree(domain);
-	} else if (job->error == NULL) {
+	} else if (job->error == NULL && !is_foreign) {
 		remove_machine(job, job->our_id, job->uuid);
 		note_halted(job, job->uuid, number);
 	}
@@ -516,10 +532,11 @@ create(struct libvirt_job *job, virDomainPtr domain)
 {
 	bool paused = job->libvirt->driver != DOMAIN_XML_TEST;
 
-	if (virDomainCreateWithFlags(domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0) {
+	if (!libvirt_saved_restore(job, domain) && job->error == NULL &&
+	    virDomainCreateWithFlags(domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0)
 		fail(job, "start");
+	if (job->error != NULL)
 		return;
-	}
 	if (job->libvirt->driver == DOMAIN_XML_QEMU)
 		machine_watch_console(job->our_id, job->name);
 	if (g_atomic_int_get(&job->abandoned))
@@ -545,9 +562,11 @@ undo(struct libvirt_job *job, virDomainPtr domain)
 void
 libvirt_work_start(struct libvirt_job *job)
 {
-	const char *xml = has_kvm(job->libvirt) ? job->start->xml_kvm : job->start->xml;
+	const char *xml;
 	virDomainPtr domain;
 
+	job->start->kvm = has_kvm(job->libvirt);
+	xml = job->start->kvm ? job->start->xml_kvm : job->start->xml;
 	job->undone = true;
 	if (!check_foreign(job) || !check_halted(job) || !make_machine(job))
 		return;

@@ -41,6 +41,7 @@ struct libvirt {
 	bool lost;            /* libvirtd has gone, and that has been said */
 	guint retry;          /* source: the next attempt to find it again */
 	guint retry_pause_s;
+	struct libvirt_maker *maker; /* owned; libvirt_saved.h; NULL: not QEMU */
 
 	/* threads */
 	gint number;  /* atomic: of the last reading */
@@ -65,6 +66,11 @@ struct libvirt_start {
 	char *xml;             /* owned */
 	char *xml_kvm;         /* owned; QEMU: the same for where KVM works */
 	char *conf;            /* owned; QEMU: text of guest.conf */
+	/* QEMU, libvirt_saved.h */
+	struct saved_machine *saved; /* owned; NULL: it has to boot */
+	bool kvm;                    /* result: which of the two descriptions */
+	char *saved_key;             /* owned; result: of the state that it could begin as; NULL */
+	bool restored;               /* result: it did */
 };
 
 /* One piece of work: run in a thread, then answered on the main loop. */

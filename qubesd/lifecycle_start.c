@@ -174,6 +174,15 @@ system_of(const struct domain *domain)
 	return template;
 }
 
+/* A disposable's template may say that each is to boot (feature saved-state). */
+static bool
+may_restore(const struct domain *domain)
+{
+	const char *feature = domain_feature(domain, FEATURE_TEMPLATE, "saved-state");
+
+	return feature == NULL || feature[0] != '\0';
+}
+
 static uint32_t
 positive(int64_t number)
 {
@@ -272,6 +281,7 @@ step_spawn(struct run *run)
 	    .private_dir = private_dir,
 	    .private_source = source,
 	    .private_keep = !is_disposable,
+	    .may_restore = may_restore(domain),
 	};
 
 	if (run->disks != NULL) {
@@ -461,6 +471,7 @@ run_fail(struct run *run, const char *class, const char *message)
 		run_halted(run);
 		return;
 	}
+	hypervisor_distrust(run->hypervisor, domain_uuid(run->domain));
 	failing = g_new0(struct failing, 1);
 	failing->lifecycle = run->lifecycle;
 	failing->uuid = g_strdup(domain_uuid(run->domain));

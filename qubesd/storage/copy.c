@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (256 << 10)
+#define BLOCK_BYTES 4096
 
 /* Through a buffer of our own: between file systems, and where the kernel cannot. */
 static int
-copy_by_hand(int from, int to, off_t offset, off_t end)
+copy_by_hand(int from, int to, off_t offset, off_t end, off_t shift)
 {
 	g_autofree char *buffer = g_malloc(BUFFER_BYTES);
 
@@ -27,7 +28,7 @@ copy_by_hand(int from, int to, off_t offset, off_t end)
 			return -errno;
 		if (n == 0) /* it was cut meanwhile */
 			return -EIO;
-		r = io_write_at(to, buffer, (size_t)n, offset);
+		r = io_write_at(to, buffer, (size_t)n, offset + shift);
 		if (r < 0)
 			return r;
 		offset += n;
@@ -42,17 +43,18 @@ kernel_cannot(int error)
 	       error == EBADF;
 }
 
+/* To where it came from, and shift bytes on. */
 static int
-copy_range(int from, int to, off_t offset, off_t end)
+copy_range(int from, int to, off_t offset, off_t end, off_t shift)
 {
 	while (offset < end) {
-		off_t in = offset, out = offset;
+		off_t in = offset, out = offset + shift;
 		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - offset), 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0 || (n < 0 && kernel_cannot(errno)))
-			return copy_by_hand(from, to, offset, end);
+			return copy_by_hand(from, to, offset, end, shift);
 		if (n < 0)
 			return -errno;
 		offset += n;
@@ -87,7 +89,7 @@ copy_sparse(int from, int to, off_t size)
 	if (ftruncate(to, size) < 0)
 		return -errno;
 	while (offset < size && find_data(from, offset, size, &start, &end)) {
-		int r = copy_range(from, to, start, end);
+		int r = copy_range(from, to, start, end, 0);
 
 		if (r < 0)
 			return r;
@@ -110,6 +112,20 @@ copy_content(int from, int to, enum copy_mode mode)
 			return errno == ENOTTY ? -EOPNOTSUPP : -errno;
 	}
 	return copy_sparse(from, to, status.st_size);
+}
+
+int
+copy_tail(int from, off_t from_at, int to, off_t to_at)
+{
+	off_t border = (from_at + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+	struct stat status;
+	int r;
+
+	if (fstat(from, &status) < 0)
+		return -errno;
+	border = MIN(border, status.st_size); /* blocks are shared in whole ones */
+	r = copy_range(from, to, from_at, border, to_at - from_at);
+	return r < 0 ? r : copy_range(from, to, border, status.st_size, to_at - from_at);
 }
 
 bool

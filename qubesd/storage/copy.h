@@ -8,6 +8,7 @@
 #define QUBESD_STORAGE_COPY_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum copy_mode {
 	COPY_REFLINK, /* shared blocks, or it fails */
@@ -21,6 +22,12 @@ enum copy_mode {
  * written by then stays.
  */
 int copy_content(int from, int to, enum copy_mode mode);
+
+/*
+ * Copies what comes from from_at on to to_at. Blocks are shared where the file system can and both
+ * places lie equally far from the border of a block of 4096 bytes. Returns 0 or a negative errno.
+ */
+int copy_tail(int from, off_t from_at, int to, off_t to_at);
 
 /* Can files in the folder share blocks? */
 bool copy_can_share(const char *dir);

@@ -211,3 +211,10 @@ hypervisor_double_answer(const char *error, enum hypervisor_state state)
 		hypervisor_double_tell(uuid, state);
 	done(error, error == NULL ? 7 : -1, data);
 }
+
+void
+hypervisor_distrust(struct hypervisor *hypervisor, const char *uuid)
+{
+	(void)hypervisor;
+	(void)uuid;
+}

@@ -1,0 +1,23 @@
+/*
+ * libvirt_making - one state on its way: between libvirt_maker.c, which decides on the main loop what
+ * is made when, and libvirt_saved.c, which makes it in a thread. Seen by these two only.
+ */
+#ifndef QUBESD_LIBVIRT_MAKING_H
+#define QUBESD_LIBVIRT_MAKING_H
+
+#include "qubesd/libvirt_work.h"
+#include "qubesd/saved_machine.h"
+
+struct making {
+	struct libvirt_job *job;       /* owned; for its connection */
+	struct saved_machine *machine; /* owned */
+	char *key;                     /* owned */
+	bool kvm;
+	gint stop;   /* atomic: it is not wanted any more */
+	char *error; /* owned; result; NULL: it is there */
+};
+
+/* In a thread of its own: minutes. */
+void libvirt_saved_make(struct making *making);
+
+#endif

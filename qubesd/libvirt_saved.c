@@ -1,0 +1,303 @@
+/*
+ * The calls: restoring a state, and making one. Both in threads.
+ */
+#include "qubesd/libvirt_saved.h"
+
+#include "qubesd/libvirt_making.h"
+#include "qubesd/machine.h"
+#include "qubesd/region_file.h"
+#include "qubesd/saved_states.h"
+#include "shared/log.h"
+#include "shared/paths.h"
+#include "shared/unix_socket.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <libvirt/virterror.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What runs a machine, for the key: another version may read another form of state. */
+static char *
+describe_host(const struct libvirt_job *job)
+{
+	unsigned long library = 0, qemu = 0;
+
+	if (virConnectGetLibVersion(job->connection, &library) < 0 ||
+	    virConnectGetVersion(job->connection, &qemu) < 0)
+		return NULL;
+	return g_strdup_printf("%s libvirt %lu qemu %lu", job->libvirt->base.kind, library, qemu);
+}
+
+/* --- restoring ------------------------------------------------------------------------------ */
+
+static char *
+open_state(const struct libvirt_job *job)
+{
+	g_autofree char *port_path = machine_port_path(job->our_id);
+	g_autofree char *console_path = machine_console_path(job->our_id);
+	struct saved_identity identity = {
+	    .name = job->name,
+	    .uuid = job->uuid,
+	    .klass = "DispVM",
+	    .xid = job->our_id,
+	    .port_path = port_path,
+	    .console_path = console_path,
+	};
+	char *path = NULL;
+	int r;
+
+	identity.volumes = saved_machine_volumes(job->start->saved, &identity.volume_count);
+	r = saved_states_open(job->start->saved_key, &identity, &path);
+
+	if (r == 0 || r == -ENOENT)
+		return path;
+	log_warn("%s: its saved state cannot be used: %s", job->name, g_strerror(-r));
+	saved_states_drop(job->start->saved_key);
+	return NULL;
+}
+
+static bool
+plug_region(const struct libvirt_job *job, virDomainPtr domain)
+{
+	g_autofree char *name = region_file_name(job->uuid);
+	g_autofree char *xml = domain_xml_region_new(name, job->start->region_bytes);
+
+	return virDomainAttachDeviceFlags(domain, xml, VIR_DOMAIN_AFFECT_LIVE) == 0;
+}
+
+/* False when it may still run: then nothing else may be begun in its place. */
+static bool
+is_off(virDomainPtr domain)
+{
+	int active = virDomainIsActive(domain);
+
+	if (active == 1 && virDomainDestroy(domain) == 0)
+		active = virDomainIsActive(domain);
+	return active == 0;
+}
+
+bool
+libvirt_saved_restore(struct libvirt_job *job, virDomainPtr domain)
+{
+	struct libvirt_start *start = job->start;
+	g_autofree char *host = start->saved != NULL ? describe_host(job) : NULL;
+	g_autofree char *path = NULL;
+	bool ok;
+
+	if (host == NULL)
+		return false;
+	start->saved_key = saved_machine_key(start->saved, start->kvm, host);
+	path = start->saved_key != NULL ? open_state(job) : NULL;
+	if (path == NULL)
+		return false;
+	ok = virDomainRestoreFlags(job->connection, path, NULL, VIR_DOMAIN_SAVE_PAUSED) == 0 &&
+	     plug_region(job, domain);
+	(void)unlink(path);
+	if (ok) {
+		start->restored = true;
+		return true;
+	}
+	log_warn(
+	    "%s: its saved state does not work, it boots: %s", job->name, virGetLastErrorMessage());
+	saved_states_drop(start->saved_key);
+	if (!is_off(domain))
+		job->error = g_strdup("libvirt: restore: nobody knows how it is now");
+	return false;
+}
+
+/* --- making --------------------------------------------------------------------------------- */
+
+#define RUNTIME_FOLDER "saved"
+#define WAITING "bordure: waiting" /* docs/guest-image.md */
+#define BOOT_LIMIT_S 180
+#define QUIET_MS 1000 /* after that line, until what it announced has settled */
+#define SLICE_MS 200  /* how long until a stop is seen */
+
+static char *
+socket_path(const char *name)
+{
+	g_autofree char *file = g_build_filename(RUNTIME_FOLDER, name, NULL);
+
+	return path_in_runtime_dir(file);
+}
+
+/* One a state folder, so that of two instances none ends the other's. */
+static char *
+name_of_maker(void)
+{
+	g_autofree char *folder = path_in_state_dir("");
+	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, folder, -1);
+
+	return g_strdup_printf("saved-state-%.12s", sum);
+}
+
+/* libvirt ends it with our connection; but libvirtd itself may have been killed. */
+static void
+end_left_over(virConnectPtr connection, const char *name)
+{
+	virDomainPtr domain = virDomainLookupByName(connection, name);
+
+	if (domain == NULL)
+		return;
+	(void)virDomainDestroy(domain);
+	virDomainFree(domain);
+}
+
+/* The end of what was written so far; other lines may get between. */
+struct tail {
+	char text[sizeof(WAITING) - 1];
+};
+
+static bool
+find_waiting(struct tail *tail, const char *bytes, size_t len)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < len; i++) {
+		memmove(tail->text, tail->text + 1, sizeof(tail->text) - 1);
+		tail->text[sizeof(tail->text) - 1] = bytes[i];
+		found = found || memcmp(tail->text, WAITING, sizeof(tail->text)) == 0;
+	}
+	return found;
+}
+
+/* Reads the console until the machine waits and is quiet. A guest may write what it likes there. */
+static const char *
+wait_until_waiting(const struct making *making, int console)
+{
+	gint64 end = g_get_monotonic_time() + BOOT_LIMIT_S * G_TIME_SPAN_SECOND;
+	gint64 quiet = G_MAXINT64;
+	struct tail tail = {{0}};
+
+	for (;;) {
+		struct pollfd fd = {.fd = console, .events = POLLIN};
+		gint64 now = g_get_monotonic_time();
+		char bytes[4096];
+		ssize_t n;
+
+		if (g_atomic_int_get(&making->stop))
+			return "it is not wanted any more";
+		if (now >= quiet)
+			return NULL;
+		if (now >= end)
+			return "it does not say that it waits";
+		if (poll(&fd, 1, SLICE_MS) <= 0)
+			continue;
+		n = read(console, bytes, sizeof(bytes));
+		if (n <= 0)
+			return "it has ended";
+		if (find_waiting(&tail, bytes, (size_t)n) || quiet != G_MAXINT64)
+			quiet = g_get_monotonic_time() + QUIET_MS * G_TIME_SPAN_MILLISECOND;
+	}
+}
+
+static const char *
+boot(const struct making *making, virDomainPtr domain, const char *console_path)
+{
+	const char *error;
+	int console = unix_socket_dial(console_path, SOCK_STREAM);
+
+	if (console < 0)
+		return "its console cannot be reached";
+	error = virDomainResume(domain) < 0 ? virGetLastErrorMessage()
+					    : wait_until_waiting(making, console);
+	close(console);
+	return error;
+}
+
+static const char *
+save(const struct making *making, virDomainPtr domain, const char *folder)
+{
+	g_autofree char *path = g_build_filename(folder, "state", NULL);
+	int r;
+
+	if (virDomainSaveFlags(domain, path, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
+		return virGetLastErrorMessage();
+	if (!saved_machine_disks_are_clean(making->machine, folder))
+		return "it has written to its disks before it knew who it is";
+	r = saved_states_commit(making->key);
+	return r < 0 ? g_strerror(-r) : NULL;
+}
+
+/* The description of the machine; NULL with *ret_error. */
+static char *
+describe(
+    const struct making *making, const char *folder, const char *console_path, char **ret_error)
+{
+	g_autofree char *name = name_of_maker();
+	g_autofree char *uuid = g_uuid_string_random();
+	g_autofree char *port_path = socket_path("port.sock");
+	const struct domain_xml_machine host = {
+	    .kvm = making->kvm,
+	    .port_path = port_path,
+	    .console_path = console_path,
+	    .to_be_saved = true,
+	};
+	char *xml = NULL;
+	int r = saved_machine_make_disks(making->machine, folder);
+
+	if (r < 0)
+		*ret_error = g_strdup_printf("its disks: %s", g_strerror(-r));
+	else
+		(void)saved_machine_xml(
+		    making->machine, name, uuid, folder, &host, &xml, ret_error);
+	return xml;
+}
+
+static void
+make_in(struct making *making, const char *folder)
+{
+	g_autofree char *console_path = socket_path("console.sock");
+	g_autofree char *xml = describe(making, folder, console_path, &making->error);
+	virDomainPtr domain;
+	const char *error;
+
+	if (xml == NULL)
+		return;
+	domain = virDomainCreateXML(
+	    making->job->connection, xml, VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY);
+	if (domain == NULL) {
+		making->error = g_strdup(virGetLastErrorMessage());
+		return;
+	}
+	error = boot(making, domain, console_path);
+	if (error == NULL)
+		error = save(making, domain, folder);
+	making->error = g_strdup(error);
+	if (virDomainIsActive(domain) == 1)
+		(void)virDomainDestroy(domain);
+	virDomainFree(domain);
+}
+
+static void
+make(struct making *making)
+{
+	g_autofree char *sockets = path_in_runtime_dir(RUNTIME_FOLDER);
+	g_autofree char *name = name_of_maker();
+	g_autofree char *folder = saved_states_begin();
+
+	if (folder == NULL || g_mkdir_with_parents(sockets, 0711) < 0) {
+		making->error = g_strdup_printf("its folders: %s", g_strerror(errno));
+		return;
+	}
+	if (libvirt_work_connect(making->job)) {
+		end_left_over(making->job->connection, name);
+		make_in(making, folder);
+	} else {
+		making->error = g_strdup(making->job->error);
+	}
+	g_clear_pointer(&making->job->connection, virConnectClose);
+	saved_states_end();
+}
+
+void
+libvirt_saved_make(struct making *making)
+{
+	static GMutex one; /* of all connections: there is one folder */
+
+	g_mutex_lock(&one);
+	make(making);
+	g_mutex_unlock(&one);
+}
