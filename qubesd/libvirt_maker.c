@@ -140,11 +140,13 @@ libvirt_maker_on_start(struct libvirt_maker *maker, struct libvirt_job *job)
 {
 	struct libvirt_start *start = job->start;
 
-	if (start->restored && job->error == NULL)
+	if (start->restored && job->error == NULL) {
+		log_info("%s goes on from a saved machine", job->name);
 		g_hash_table_insert(
 		    maker->restored, g_strdup(job->uuid), g_strdup(start->saved_key));
-	else if (job->error == NULL && start->saved_key != NULL)
+	} else if (job->error == NULL && start->saved_key != NULL) {
 		want(maker, start);
+	}
 	make_later(maker);
 }
 
