@@ -131,10 +131,17 @@ qemu_write_port(struct writing *w)
 static void
 write_free_place(struct writing *w)
 {
-	part_begin(w, "controller");
-	part_attribute(w, "type", "pci");
-	part_attribute(w, "model", "pcie-to-pci-bridge");
-	part_end(w);
+	static const char *const buses[] = {"pcie-root", "pcie-root-port", "pcie-to-pci-bridge"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(buses); i++) {
+		const char index[] = {(char)('0' + i), '\0'}; /* libvirt adds none below others */
+
+		part_begin(w, "controller");
+		part_attribute(w, "type", "pci");
+		part_attribute(w, "index", index);
+		part_attribute(w, "model", buses[i]);
+		part_end(w);
+	}
 }
 
 void
