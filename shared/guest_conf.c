@@ -1,10 +1,14 @@
 #include "shared/guest_conf.h"
 #include "shared/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <string.h>
+
+#define TIME_S_DIGITS 10
+#define TIME_NS_DIGITS 9
 
 static bool
 copy_text(char *to, size_t size, const char *value)
@@ -120,6 +124,55 @@ set_privileged(struct guest_conf *conf, const char *value)
 	return set_flag(&conf->privileged, value);
 }
 
+/* A decimal number of 1 to max_len digits. */
+static bool
+set_digits(const char *digits, size_t len, size_t max_len, uint32_t *ret)
+{
+	uint64_t number = 0;
+
+	if (len == 0 || len > max_len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!g_ascii_isdigit(digits[i]))
+			return false;
+		number = number * 10 + (uint64_t)(digits[i] - '0');
+	}
+	*ret = (uint32_t)number;
+	return number <= UINT32_MAX;
+}
+
+static bool
+set_time(struct guest_conf *conf, const char *value)
+{
+	size_t seconds_len = strcspn(value, ".");
+	const char *fraction = value + seconds_len + 1;
+
+	conf->fresh.has_time = true;
+	return value[seconds_len] == '.' && strlen(fraction) == TIME_NS_DIGITS &&
+	       set_digits(value, seconds_len, TIME_S_DIGITS, &conf->fresh.time_s) &&
+	       set_digits(fraction, TIME_NS_DIGITS, TIME_NS_DIGITS, &conf->fresh.time_ns);
+}
+
+static bool
+set_seed(struct guest_conf *conf, const char *value)
+{
+	conf->fresh.has_seed = true;
+	if (strlen(value) != 2 * GUEST_CONF_SEED_BYTES)
+		return false;
+	for (size_t i = 0; i < GUEST_CONF_SEED_BYTES; i++) {
+		int high = g_ascii_xdigit_value(value[2 * i]);
+		int low = g_ascii_xdigit_value(value[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		conf->fresh.seed[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+#define TIME_KEY "time"
+#define SEED_KEY "random-seed"
+
 static const struct {
 	const char *key;
 	bool required;
@@ -135,6 +188,8 @@ static const struct {
     {"services", false, set_services},
     {"debug", false, set_debug},
     {"privileged", false, set_privileged},
+    {TIME_KEY, false, set_time},
+    {SEED_KEY, false, set_seed},
 };
 
 /* seen has a bit for each row of keys. */
@@ -157,19 +212,13 @@ parse_line(char *line, struct guest_conf *conf, unsigned *seen)
 	return true;
 }
 
-int
-guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned *ret_line)
+/* text holds len bytes and a NUL behind them; it is cut into pieces. */
+static int
+parse_text(char *text, size_t len, struct guest_conf *conf, unsigned *ret_line)
 {
-	struct guest_conf conf = {.gui_domain = -1};
-	char text[GUEST_CONF_MAX + 1];
 	unsigned seen = 0, number = 0;
 	char *rest = text;
 
-	*ret_line = 0;
-	if (len > GUEST_CONF_MAX)
-		return -EINVAL;
-	memcpy(text, bytes, len);
-	text[len] = '\0';
 	while (rest < text + len) {
 		char *line = rest;
 		char *end = strchr(line, '\n');
@@ -179,7 +228,7 @@ guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned
 		if (end != NULL)
 			*end = '\0';
 		/* A line that ends before its newline or the end holds a NUL. */
-		if ((end == NULL && rest != text + len + 1) || !parse_line(line, &conf, &seen)) {
+		if ((end == NULL && rest != text + len + 1) || !parse_line(line, conf, &seen)) {
 			*ret_line = number;
 			return -EINVAL;
 		}
@@ -187,8 +236,27 @@ guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned
 	for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++)
 		if (keys[i].required && (seen & 1u << i) == 0)
 			return -EINVAL;
-	*ret = conf;
 	return 0;
+}
+
+int
+guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned *ret_line)
+{
+	struct guest_conf conf = {.gui_domain = -1};
+	char text[GUEST_CONF_MAX + 1];
+	int r;
+
+	*ret_line = 0;
+	if (len > GUEST_CONF_MAX)
+		return -EINVAL;
+	memcpy(text, bytes, len);
+	text[len] = '\0';
+	r = parse_text(text, len, &conf, ret_line);
+	if (r == 0)
+		*ret = conf;
+	explicit_bzero(text, sizeof(text));
+	explicit_bzero(&conf.fresh, sizeof(conf.fresh));
+	return r;
 }
 
 /* --- the other way -------------------------------------------------------------------------- */
@@ -222,6 +290,9 @@ comes_back(const GString *text, const struct guest_conf_facts *facts)
 	       strcmp(back.services, facts->services != NULL ? facts->services : "") == 0;
 }
 
+/* Every value comes back, so each is shorter than its field; the keys and numbers are far below. */
+static_assert(sizeof(struct guest_conf) + 512 <= GUEST_CONF_FORMAT_MAX, "always short enough");
+
 int
 guest_conf_format(const struct guest_conf_facts *facts, char **ret)
 {
@@ -246,4 +317,46 @@ guest_conf_format(const struct guest_conf_facts *facts, char **ret)
 		return -EINVAL;
 	*ret = g_strdup(text->str);
 	return 0;
+}
+
+/* --- time and seed --------------------------------------------------------------------------- */
+
+char *
+guest_conf_with_fresh(const char *text, const struct guest_conf_fresh *fresh)
+{
+	size_t len = strlen(text);
+	/* Whole from the beginning: what is made larger leaves a copy behind. */
+	GString *all = g_string_sized_new(len + GUEST_CONF_FRESH_MAX);
+
+	g_string_append_len(all, text, (gssize)len);
+	if (len > 0 && text[len - 1] != '\n')
+		g_string_append_c(all, '\n');
+	if (fresh->has_time)
+		g_string_append_printf(all, TIME_KEY "=%" PRIu32 ".%0*" PRIu32 "\n", fresh->time_s,
+		    TIME_NS_DIGITS, fresh->time_ns);
+	if (fresh->has_seed) {
+		g_string_append(all, SEED_KEY "=");
+		for (size_t i = 0; i < GUEST_CONF_SEED_BYTES; i++) {
+			g_string_append_c(all, "0123456789abcdef"[fresh->seed[i] >> 4]);
+			g_string_append_c(all, "0123456789abcdef"[fresh->seed[i] & 15]);
+		}
+		g_string_append_c(all, '\n');
+	}
+	return g_string_free(all, FALSE);
+}
+
+char *
+guest_conf_without_fresh(const char *text)
+{
+	GString *all = g_string_new(NULL);
+
+	while (text[0] != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		len += text[len] == '\n';
+		if (!g_str_has_prefix(text, TIME_KEY "=") && !g_str_has_prefix(text, SEED_KEY "="))
+			g_string_append_len(all, text, (gssize)len);
+		text += len;
+	}
+	return g_string_free(all, FALSE);
 }

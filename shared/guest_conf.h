@@ -17,8 +17,23 @@
 #define GUEST_CONF_MAX 4096 /* bytes of the file */
 #define GUEST_CONF_PATH "/run/qubes/guest.conf"
 
+/* What qubesd writes leaves this much for what the broker adds. */
+#define GUEST_CONF_FRESH_MAX 256
+#define GUEST_CONF_FORMAT_MAX (GUEST_CONF_MAX - GUEST_CONF_FRESH_MAX)
+#define GUEST_CONF_SEED_BYTES 64
+
 #define GUEST_CONF_GUI_LATER (-2)
 #define GUEST_CONF_SERVICE_MAX 64 /* bytes of a service's name */
+
+/*
+ * What is another each time a machine hears from its host, because a machine that was restored from
+ * a saved state knows neither. The seed is a secret of the two.
+ */
+struct guest_conf_fresh {
+	bool has_time, has_seed;
+	uint32_t time_s, time_ns; /* CLOCK_REALTIME; time_ns < 1000000000 */
+	uint8_t seed[GUEST_CONF_SEED_BYTES];
+};
 
 struct guest_conf {
 	char name[32];
@@ -32,6 +47,7 @@ struct guest_conf {
 	char services[1024]; /* names that are switched on, a blank between them; default "" */
 	bool debug;          /* default false */
 	bool privileged;     /* default false */
+	struct guest_conf_fresh fresh;
 };
 
 /* The same as the host has it; all borrowed. */
@@ -44,13 +60,19 @@ struct guest_conf_facts {
 };
 
 /*
- * The text that says this, each key once. Pure. Returns 0 with *ret (g_free()), or -EINVAL when a
- * value would not come back as it is: a line feed in it, too long, no such name.
+ * The text that says this, each key once, at most GUEST_CONF_FORMAT_MAX bytes. Pure. Returns 0 with
+ * *ret (g_free()), or -EINVAL when a value would not come back as it is: a line feed in it, too
+ * long, no such name.
  */
 int guest_conf_format(const struct guest_conf_facts *facts, char **ret);
 
-/* Pure. Returns 0, or -EINVAL with *ret_line the number of the line that is wrong (0: a key is
- * missing, or the file is too long); *ret is untouched then. */
+/* The text and the lines for this, at most GUEST_CONF_FRESH_MAX bytes more. Pure; g_free(). */
+char *guest_conf_with_fresh(const char *text, const struct guest_conf_fresh *fresh);
+/* The text without such lines: what everybody in the guest may read. Pure; g_free(). */
+char *guest_conf_without_fresh(const char *text);
+
+/* Pure, and leaves no copy of the seed but in *ret. Returns 0, or -EINVAL with *ret_line the number
+ * of the line that is wrong (0: a key is missing, or the file is too long); *ret is untouched then. */
 int guest_conf_parse(const char *bytes, size_t len, struct guest_conf *ret, unsigned *ret_line);
 
 /* Is the service switched on? Pure. */
