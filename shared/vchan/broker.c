@@ -70,6 +70,7 @@ domain_free(struct domain *domain)
 	broker_region_fini(&domain->region);
 	domain->broker->fds_used -= FDS_PER_DOMAIN;
 	g_free(domain->socket_path);
+	g_free(domain->conf);
 	g_free(domain);
 }
 

@@ -50,6 +50,7 @@ struct domain {
 	bool accepting;                /* listen_fd is watched */
 	bool warned;                   /* its misbehaviour is in the log */
 	struct mux *mux;               /* owned: its port, or, in a guest, the way to the host */
+	char *conf;                    /* owned; what a machine is told; NULL: it is none */
 	struct broker_region region;   /* members are -1 when there is none */
 	uint32_t gui_domain;           /* who may read the region, besides domain 0; 0: nobody */
 	GQueue clients[CLIENT_STATES]; /* struct client, owned, oldest first */

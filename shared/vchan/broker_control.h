@@ -37,8 +37,8 @@ int broker_control_add(struct broker_control *control, uint32_t domain, const ch
  * The domain is a virtual machine: its programs speak over the one port org.bordure.vchan, for which
  * QEMU listens on the unix socket port_path now or later; the broker connects, and connects again
  * whenever that was lost. region_path is the regular file behind its region device, "" when it has
- * none; it must be there now. conf (text of guest.conf, at most 4096 bytes) is given to the guest's
- * broker at the beginning of each session. -EEXIST, -EINVAL, -ENAMETOOLONG (region_path: 255 bytes;
+ * none; it must be there now. conf (text of guest.conf, at most 3840 bytes) is given to the guest's
+ * broker at the beginning of each session, with the lines time and random-seed of that moment. -EEXIST, -EINVAL, -ENAMETOOLONG (region_path: 255 bytes;
  * also for conf) and -ENOSPC as above; -EINVAL also when region_path is no regular file, and the
  * errors of opening it.
  */

@@ -178,7 +178,7 @@ open_domain(struct broker_guest *guest, const struct broker_guest_options *optio
 	domain->open_vchan = guest_open_vchan;
 	r = open_region(domain, options->region_path);
 	if (r == 0)
-		r = mux_new(options->port_path, MUX_GUEST, "", &guest_calls, guest, &domain->mux);
+		r = mux_new(options->port_path, MUX_GUEST, &guest_calls, guest, &domain->mux);
 	if (r == 0)
 		r = domain_listen(domain, for_all ? 0666 : 0660);
 	if (r == 0 && lchown(domain->socket_path, (uid_t)-1, options->group) < 0)

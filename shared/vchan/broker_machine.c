@@ -1,8 +1,14 @@
 #include "shared/vchan/broker_machine.h"
 
+#include "shared/guest_conf.h"
 #include "shared/log.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <sys/random.h>
+#include <time.h>
+
+static_assert(BROKER_CONF_MAX + GUEST_CONF_FRESH_MAX <= MUX_CONF_MAX, "room for time and seed");
 
 static bool
 machine_client_has_left(const struct client *client)
@@ -73,6 +79,34 @@ on_closed(void *owner)
 	client_free(client);
 }
 
+/* Drawn for each session: the guest may be a copy of another, or have stood still for long. */
+static void
+draw_fresh(struct guest_conf_fresh *ret)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ret->has_time = true;
+	ret->time_s = (uint32_t)now.tv_sec;
+	ret->time_ns = (uint32_t)now.tv_nsec;
+	ret->has_seed = true;
+	while (getrandom(ret->seed, sizeof(ret->seed), 0) != sizeof(ret->seed))
+		;
+}
+
+static char *
+make_conf(void *user)
+{
+	const struct domain *domain = user;
+	struct guest_conf_fresh fresh;
+	char *conf;
+
+	draw_fresh(&fresh);
+	conf = guest_conf_with_fresh(domain->conf, &fresh);
+	explicit_bzero(&fresh, sizeof(fresh));
+	return conf;
+}
+
 static void
 on_session(void *user, const char *conf, size_t conf_len)
 {
@@ -94,6 +128,7 @@ on_session_end(void *user, int error)
 }
 
 static const struct mux_calls machine_calls = {
+    .make_conf = make_conf,
     .on_session = on_session,
     .on_session_end = on_session_end,
     .on_open = on_open,
@@ -103,5 +138,6 @@ static const struct mux_calls machine_calls = {
 int
 domain_add_port(struct domain *domain, const char *port_path, const char *conf)
 {
-	return mux_new(port_path, MUX_HOST, conf, &machine_calls, domain, &domain->mux);
+	domain->conf = g_strdup(conf);
+	return mux_new(port_path, MUX_HOST, &machine_calls, domain, &domain->mux);
 }

@@ -9,7 +9,11 @@
 
 #include "shared/vchan/broker_client.h"
 
-/* QEMU listens at port_path, or will. Returns 0 or a negative errno. */
+/*
+ * QEMU listens at port_path, or will. conf, at most BROKER_CONF_MAX bytes, is what the guest is told
+ * in each session; the time and a seed of random numbers come with it (shared/guest_conf.h).
+ * Returns 0 or a negative errno.
+ */
 int domain_add_port(struct domain *domain, const char *port_path, const char *conf);
 
 #endif

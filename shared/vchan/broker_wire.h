@@ -65,7 +65,7 @@ struct broker_wire_machine {
 static_assert(sizeof(struct broker_wire_machine) == 12, "wire layout");
 
 #define BROKER_REGION_PATH_MAX 255
-#define BROKER_CONF_MAX 4096
+#define BROKER_CONF_MAX 3840 /* less than a session's: the broker adds to it */
 
 /* Then, in the reply to LIST, count domain numbers of 4 bytes, ascending. */
 struct broker_wire_control_reply {

@@ -38,7 +38,6 @@ struct mux {
 	void *user;                    /* borrowed */
 	enum mux_side side;
 	char *path; /* owned */
-	char *conf; /* owned */
 	enum mux_state state;
 	int port_fd; /* owned; -1 when it is not open; watched unless CLOSED */
 	uint32_t interest;
@@ -307,12 +306,17 @@ static void
 greet(struct mux *mux, uint64_t nonce)
 {
 	uint32_t session = (uint32_t)choose_number();
+	char *conf;
+	size_t len;
 
 	if (output_room(mux) < MUX_SMALL_MAX + MUX_CONF_MAX)
 		return;
+	conf = mux->calls->make_conf(mux->user);
+	len = strlen(conf);
 	mux->nonce = nonce;
-	mux->output.used +=
-	    mux_encode_hello(session, nonce, mux->conf, strlen(mux->conf), output_end(mux));
+	mux->output.used += mux_encode_hello(session, nonce, conf, len, output_end(mux));
+	explicit_bzero(conf, len);
+	g_free(conf);
 	start_session(mux, session, "", 0);
 }
 
@@ -425,6 +429,16 @@ consume(struct mux *mux, size_t len)
 	mux->input.used -= len;
 }
 
+/* A greeting holds secrets; pieces of it may lie in front of what is to be read, and behind. */
+static void
+wipe_consumed(struct mux *mux)
+{
+	size_t end = mux->input.start + mux->input.used;
+
+	explicit_bzero(mux->input.bytes, mux->input.start);
+	explicit_bzero(mux->input.bytes + end, INPUT_BYTES - end);
+}
+
 /* Looks for a greeting. Like take_frame(), but nothing that comes is an error. */
 static ssize_t
 hunt(struct mux *mux)
@@ -445,6 +459,8 @@ hunt(struct mux *mux)
 		greet(mux, nonce);
 	else if (n > 0)
 		start_session(mux, hello.session, hello.conf, hello.conf_len);
+	if (n > 0)
+		wipe_consumed(mux);
 	return 1;
 }
 
@@ -678,8 +694,8 @@ on_events(gint fd, GIOCondition condition, gpointer data)
 /* --- calls ----------------------------------------------------------------------------------- */
 
 int
-mux_new(const char *path, enum mux_side side, const char *conf, const struct mux_calls *calls,
-    void *user, struct mux **ret)
+mux_new(const char *path, enum mux_side side, const struct mux_calls *calls, void *user,
+    struct mux **ret)
 {
 	struct mux *mux;
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -691,7 +707,6 @@ mux_new(const char *path, enum mux_side side, const char *conf, const struct mux
 	mux->user = user;
 	mux->side = side;
 	mux->path = g_strdup(path);
-	mux->conf = g_strndup(conf, MUX_CONF_MAX);
 	mux->port_fd = -1;
 	mux->epoll_fd = epoll_fd;
 	mux->source_id = g_unix_fd_add(epoll_fd, G_IO_IN, on_events, mux);
@@ -742,7 +757,6 @@ mux_free(struct mux *mux)
 	g_free(mux->input.bytes);
 	g_free(mux->output.bytes);
 	g_free(mux->path);
-	g_free(mux->conf);
 	g_free(mux);
 }
 

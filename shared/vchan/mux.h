@@ -31,7 +31,10 @@ struct mux_channel;
 
 /* owner is what was last given for the channel; it may be freed in on_refused and on_closed. */
 struct mux_calls {
-	/* A session begins; in the guest conf is the host's text for it. */
+	/* Host: what the guest is told in the session that begins now, at most MUX_CONF_MAX bytes.
+	 * It is wiped and freed (g_free()) when it is under way. */
+	char *(*make_conf)(void *user);
+	/* A session begins; in the guest conf is the host's text for it, and gone afterwards. */
 	void (*on_session)(void *user, const char *conf, size_t conf_len);
 	/* It is over, and so is every channel that was not open; the others follow when their
 	 * programs have taken what came. error is 0 for an orderly end. */
@@ -50,11 +53,10 @@ struct mux_calls {
 
 /*
  * path: a unix socket that somebody listens on, or a character device; it is opened, and opened
- * again, whenever it can be. conf: for each session that this side, the host, begins (at most
- * MUX_CONF_MAX bytes; "" in the guest). Returns 0 or a negative errno.
+ * again, whenever it can be. Returns 0 or a negative errno.
  */
-int mux_new(const char *path, enum mux_side side, const char *conf, const struct mux_calls *calls,
-    void *user, struct mux **ret);
+int mux_new(const char *path, enum mux_side side, const struct mux_calls *calls, void *user,
+    struct mux **ret);
 /* Says BYE when it can. Calls nothing; the owners of channels must not use them any more. */
 void mux_free(struct mux *mux);
 

@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #define MACHINE 7
-#define MACHINE_CONF "name=work\nxid=7\n"
+#define MACHINE_CONF                                                                               \
+	"name=work\nuuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\ntype=AppVM\nxid=7\n"                \
+	"default-user=user\n"
 
 struct machine {
 	char *dir;          /* owned; the runtime folder of the guest */

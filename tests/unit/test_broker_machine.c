@@ -1,7 +1,9 @@
 /*
  * vchan-broker on both sides of a virtual machine's port, end to end.
  */
+#include "shared/guest_conf.h"
 #include "shared/vchan/broker.h"
+#include "shared/vchan/broker_wire.h"
 #include "shared/vchan/mux_decode.h"
 #include "tests/unit/broker_fixture.h"
 #include "tests/unit/machine_fixture.h"
@@ -107,15 +109,49 @@ catch_up_with_guest(struct both *both)
 	assert_int_equal(refusal(connect_in_guest(both, MACHINE, PORT)), -EINVAL);
 }
 
+/* What the first session of the guest's broker brought. */
+static char *
+read_conf(struct both *both)
+{
+	char *text = NULL;
+
+	machine_wait_ready(both->machine);
+	assert_true(g_file_get_contents(both->machine->conf_path, &text, NULL, NULL));
+	return text;
+}
+
 static void
 guest_is_told_its_conf_before_it_is_ready(void **state)
 {
 	struct both *both = *state;
-	g_autofree char *text = NULL;
+	g_autofree char *text = read_conf(both);
+	g_autofree char *own = guest_conf_without_fresh(text);
 
-	machine_wait_ready(both->machine);
-	assert_true(g_file_get_contents(both->machine->conf_path, &text, NULL, NULL));
-	assert_string_equal(text, MACHINE_CONF);
+	assert_string_equal(own, MACHINE_CONF);
+}
+
+static void
+each_session_brings_the_time_and_a_seed_of_its_own(void **state)
+{
+	struct both *both = *state;
+	uint8_t before[GUEST_CONF_SEED_BYTES] = {0};
+
+	for (int round = 0; round < 3; round++) {
+		g_autofree char *text = NULL;
+		struct guest_conf conf;
+		time_t start;
+		unsigned line;
+
+		machine_end_broker(both->machine, SIGKILL);
+		start = time(NULL);
+		machine_start_broker(both->machine);
+		text = read_conf(both);
+		assert_int_equal(guest_conf_parse(text, strlen(text), &conf, &line), 0);
+		assert_true(conf.fresh.has_time && conf.fresh.has_seed);
+		assert_in_range(conf.fresh.time_s, start, time(NULL));
+		assert_memory_not_equal(conf.fresh.seed, before, sizeof(before));
+		memcpy(before, conf.fresh.seed, sizeof(before));
+	}
 }
 
 static void
@@ -474,8 +510,8 @@ machine_that_cannot_be_added_leaves_nothing_behind(void **state)
 {
 	struct both *both = *state;
 	struct broker_control *control = both->host->control;
-	g_autofree char *big = g_strnfill(MUX_CONF_MAX, 'x');
-	g_autofree char *too_big = g_strnfill(MUX_CONF_MAX + 1, 'x');
+	g_autofree char *big = g_strnfill(BROKER_CONF_MAX, 'x');
+	g_autofree char *too_big = g_strnfill(BROKER_CONF_MAX + 1, 'x');
 	unsigned before = settled_broker_fds(both->host);
 
 	assert_int_equal(add_machine(both), -EEXIST);
@@ -524,6 +560,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_BOTH(guest_is_told_its_conf_before_it_is_ready),
+	    WITH_BOTH(each_session_brings_the_time_and_a_seed_of_its_own),
 	    WITH_BOTH(bytes_cross_the_port_both_ways),
 	    WITH_BOTH(server_and_client_may_be_on_either_side),
 	    WITH_BOTH(refusals_come_from_the_host),

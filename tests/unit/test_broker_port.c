@@ -2,8 +2,10 @@
  * vchan-broker and a guest that lies: the test is QEMU and the guest in one, at the other end of
  * the port. Whatever it does costs itself its session and nothing else.
  */
+#include "shared/guest_conf.h"
 #include "shared/unix_socket.h"
 #include "shared/vchan/broker.h"
+#include "shared/vchan/broker_wire.h"
 #include "shared/vchan/mux.h"
 #include "tests/unit/broker_fixture.h"
 
@@ -31,6 +33,7 @@ struct port {
 	char *path;
 	int listen_fd, fd; /* fd: the broker's connection, -1: none */
 	uint32_t session;
+	const char *conf; /* what each session must bring */
 	uint8_t input[2 * MUX_FRAME_MAX];
 	size_t used;
 };
@@ -47,6 +50,7 @@ setup_port(void **state)
 	port->listen_fd = unix_socket_listen(port->path, SOCK_STREAM, 4, 0600);
 	assert_true(port->listen_fd >= 0);
 	port->fd = -1;
+	port->conf = CONF;
 	assert_int_equal(
 	    broker_control_add_machine(port->host->control, GUEST, port->path, "", CONF), 0);
 	*state = port;
@@ -163,6 +167,19 @@ hear_more(struct port *port)
 	port->used += (size_t)n;
 }
 
+/* The text of whoever added the machine, and behind it a time and a seed. */
+static void
+check_conf(const struct mux_hello *hello, const char *wanted)
+{
+	g_autofree char *text = g_strndup(hello->conf, hello->conf_len);
+	g_autofree char *own = guest_conf_without_fresh(text);
+
+	assert_int_equal(strlen(text), hello->conf_len);
+	assert_string_equal(own, wanted);
+	assert_non_null(strstr(text, "\ntime="));
+	assert_non_null(strstr(text, "\nrandom-seed="));
+}
+
 static void
 start_session(struct port *port)
 {
@@ -182,8 +199,7 @@ start_session(struct port *port)
 		else
 			hear_more(port);
 	}
-	assert_int_equal(hello.conf_len, strlen(CONF));
-	assert_memory_equal(hello.conf, CONF, strlen(CONF));
+	check_conf(&hello, port->conf);
 	port->session = hello.session;
 	forget(port, (size_t)n);
 }
@@ -284,6 +300,24 @@ request_repeated_before_the_answer_changes_nothing(void **state)
 	say_data(port, 0, 2);
 	read_text(vchan, "dd");
 	vchan_close(vchan);
+}
+
+static void
+longest_conf_arrives_whole(void **state)
+{
+	struct port *port = *state;
+	char longest[BROKER_CONF_MAX + 1] = "";
+
+	memset(longest, 'x', BROKER_CONF_MAX - 1);
+	longest[BROKER_CONF_MAX - 1] = '\n';
+	start_session(port);
+	assert_int_equal(broker_control_remove(port->host->control, GUEST), 0);
+	assert_int_equal(
+	    broker_control_add_machine(port->host->control, GUEST, port->path, "", longest), 0);
+	port->conf = longest;
+	accept_broker_anew(port);
+	start_session(port);
+	port->conf = NULL;
 }
 
 static void
@@ -647,6 +681,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_PORT(request_repeated_before_the_answer_changes_nothing),
+	    WITH_PORT(longest_conf_arrives_whole),
 	    WITH_PORT(greeting_is_found_behind_bytes_of_another_time),
 	    WITH_PORT(close_before_the_answer_takes_the_request_back),
 	    WITH_PORT(refused_number_is_free_when_both_have_closed_it),
