@@ -71,6 +71,7 @@ domain_free(struct domain *domain)
 	domain->broker->fds_used -= FDS_PER_DOMAIN;
 	g_free(domain->socket_path);
 	g_free(domain->conf);
+	g_free(domain->region_path);
 	g_free(domain);
 }
 

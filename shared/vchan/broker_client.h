@@ -43,16 +43,17 @@ struct domain {
 	struct broker *broker; /* borrowed */
 	uint32_t id;
 	const struct limits *limits;
-	char *socket_path;             /* owned; NULL: its programs come through a port */
-	int listen_fd;                 /* owned */
-	int epoll_fd;                  /* owned; holds listen_fd and the clients' descriptors */
-	guint source_id;               /* of epoll_fd */
-	bool accepting;                /* listen_fd is watched */
-	bool warned;                   /* its misbehaviour is in the log */
-	struct mux *mux;               /* owned: its port, or, in a guest, the way to the host */
-	char *conf;                    /* owned; what a machine is told; NULL: it is none */
-	struct broker_region region;   /* members are -1 when there is none */
-	uint32_t gui_domain;           /* who may read the region, besides domain 0; 0: nobody */
+	char *socket_path;           /* owned; NULL: its programs come through a port */
+	int listen_fd;               /* owned */
+	int epoll_fd;                /* owned; holds listen_fd and the clients' descriptors */
+	guint source_id;             /* of epoll_fd */
+	bool accepting;              /* listen_fd is watched */
+	bool warned;                 /* its misbehaviour is in the log */
+	struct mux *mux;             /* owned: its port, or, in a guest, the way to the host */
+	char *conf;                  /* owned; what a machine is told; NULL: it is none */
+	struct broker_region region; /* members are -1 when there is none */
+	char *region_path;   /* owned; in a guest: opened when it is asked for; NULL: none */
+	uint32_t gui_domain; /* who may read the region, besides domain 0; 0: nobody */
 	GQueue clients[CLIENT_STATES]; /* struct client, owned, oldest first */
 	/* LISTEN or CONNECT: pairs the client or has it wait. 0, or the error to answer with. */
 	int (*open_vchan)(struct client *client, const struct broker_request *request);

@@ -6,7 +6,6 @@
 #include "shared/vchan/broker_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #define CONF_MODE 0644
@@ -160,15 +159,6 @@ static const struct mux_calls guest_calls = {
 /* --- the whole ------------------------------------------------------------------------------- */
 
 static int
-open_region(struct domain *domain, const char *path)
-{
-	if (path == NULL)
-		return 0;
-	domain->region.writable_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	return domain->region.writable_fd < 0 ? -errno : 0;
-}
-
-static int
 open_domain(struct broker_guest *guest, const struct broker_guest_options *options)
 {
 	struct domain *domain = guest->domain;
@@ -176,9 +166,8 @@ open_domain(struct broker_guest *guest, const struct broker_guest_options *optio
 	int r;
 
 	domain->open_vchan = guest_open_vchan;
-	r = open_region(domain, options->region_path);
-	if (r == 0)
-		r = mux_new(options->port_path, MUX_GUEST, &guest_calls, guest, &domain->mux);
+	domain->region_path = g_strdup(options->region_path);
+	r = mux_new(options->port_path, MUX_GUEST, &guest_calls, guest, &domain->mux);
 	if (r == 0)
 		r = domain_listen(domain, for_all ? 0666 : 0660);
 	if (r == 0 && lchown(domain->socket_path, (uid_t)-1, options->group) < 0)

@@ -21,9 +21,10 @@ struct broker_guest_options {
 	const char *socket_path; /* for the programs of this qube */
 	gid_t group;             /* who may use it besides our user; (gid_t)-1: everybody */
 	const char *port_path;
-	const char *region_path; /* what OWN_REGION is answered with; NULL: nothing */
-	const char *conf_path;   /* written anew by each session */
-	int ready_fd;            /* gets one line after the first; owned; -1: none */
+	const char
+	    *region_path; /* what OWN_REGION is answered with, once it is there; NULL: nothing */
+	const char *conf_path; /* written anew by each session */
+	int ready_fd;          /* gets one line after the first; owned; -1: none */
 };
 
 /* Runs on the default main context. Returns 0 or a negative errno. */

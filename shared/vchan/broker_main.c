@@ -143,8 +143,7 @@ serve_guest(const struct options *options)
 	}
 	r = broker_guest_new(&guest_options, &guest);
 	if (r < 0) {
-		log_error("%s, %s: %s", socket,
-		    options->region != NULL ? options->region : "no region", strerror(-r));
+		log_error("%s: %s", socket, strerror(-r));
 		return 1;
 	}
 	run();

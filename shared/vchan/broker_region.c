@@ -72,6 +72,17 @@ broker_region_open(struct broker_region *region, const char *path)
 	return 0;
 }
 
+int
+broker_region_open_own(struct broker_region *region, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	region->writable_fd = fd;
+	return 0;
+}
+
 void
 broker_region_fini(struct broker_region *region)
 {

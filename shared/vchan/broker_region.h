@@ -24,6 +24,11 @@ int broker_region_init(struct broker_region *region, uint64_t size_bytes);
  * there is no writable_fd. Returns 0, -EINVAL when it is no regular file, or a negative errno.
  */
 int broker_region_open(struct broker_region *region, const char *path);
+/*
+ * Inside a virtual machine: the memory of its own region device, which may be a symbolic link to
+ * it; there is no read_only_fd. Returns 0 or a negative errno, -ENOENT while it is not there.
+ */
+int broker_region_open_own(struct broker_region *region, const char *path);
 /* Closes both; what was handed out lives on. Also for a struct whose members are -1. */
 void broker_region_fini(struct broker_region *region);
 

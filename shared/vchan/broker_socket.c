@@ -125,13 +125,33 @@ on_region(struct client *client, const struct broker_request *request)
 	return 0;
 }
 
+/* The device of a virtual machine may come after its broker. */
+static int
+open_own_region(struct domain *domain)
+{
+	int r;
+
+	if (domain->region_path == NULL)
+		return -ENOENT;
+	r = broker_region_open_own(&domain->region, domain->region_path);
+	if (r < 0 && r != -ENOENT)
+		domain_warn_once(domain, domain->region_path, r);
+	return r;
+}
+
 static int
 on_own_region(struct client *client, const struct broker_request *request)
 {
+	struct domain *domain = client->domain;
+	int r;
+
 	(void)request;
-	if (client->domain->region.writable_fd < 0)
-		return -ENOENT;
-	give_and_free(client, client->domain->region.writable_fd);
+	if (domain->region.writable_fd < 0) {
+		r = open_own_region(domain);
+		if (r < 0)
+			return r;
+	}
+	give_and_free(client, domain->region.writable_fd);
 	return 0;
 }
 

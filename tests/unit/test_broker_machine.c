@@ -553,6 +553,27 @@ region_of_a_machine_is_its_file(void **state)
 	assert_int_equal(region_open(both->machine->spec, 2, &seen), -EACCES);
 }
 
+static void
+region_device_may_come_after_the_broker_of_its_guest(void **state)
+{
+	struct both *both = *state;
+	g_autofree char *device = g_strconcat(both->machine->region_path, ".device", NULL);
+	const char *path = both->machine->region_path;
+	struct region *own;
+
+	machine_wait_ready(both->machine);
+	assert_int_equal(g_rename(path, device), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(region_open_own(both->machine->spec, &own), -ENOENT);
+	assert_int_equal(symlink(device, path), 0);
+	assert_int_equal(region_open_own(both->machine->spec, &own), 0);
+	assert_int_equal(region_size_bytes(own), 1 << 20);
+	region_free(own);
+	assert_int_equal(g_unlink(device), 0); /* it is open already */
+	assert_int_equal(region_open_own(both->machine->spec, &own), 0);
+	region_free(own);
+}
+
 #define WITH_BOTH(test) cmocka_unit_test_setup_teardown(test, setup_both, teardown_both)
 
 int
@@ -579,6 +600,7 @@ main(void)
 	    WITH_BOTH(both_brokers_sleep_when_there_is_nothing_to_do),
 	    WITH_BOTH(machine_that_cannot_be_added_leaves_nothing_behind),
 	    WITH_BOTH(region_of_a_machine_is_its_file),
+	    WITH_BOTH(region_device_may_come_after_the_broker_of_its_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
