@@ -14,7 +14,7 @@ struct broker_guest {
 	struct broker *broker; /* owned */
 	struct domain *domain; /* owned */
 	char *conf_path;       /* owned */
-	int ready_fd;          /* owned; -1: told, or nobody asked */
+	int ready_fd;          /* owned; -1: nobody asked */
 };
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -117,13 +117,12 @@ tell_ready(struct broker_guest *guest)
 
 	if (guest->ready_fd < 0)
 		return;
-	if (write(guest->ready_fd, line, sizeof(line) - 1) < 0)
+	/* A full pipe has lines enough for who has not read any yet. */
+	if (write(guest->ready_fd, line, sizeof(line) - 1) < 0 && errno != EAGAIN)
 		log_warn("ready-fd: %s", g_strerror(errno));
-	close(guest->ready_fd);
-	guest->ready_fd = -1;
 }
 
-/* Whoever waits for the first one waits for the text as well. */
+/* Whoever waits for a session waits for the text as well. */
 static void
 on_session(void *user, const char *conf, size_t conf_len)
 {

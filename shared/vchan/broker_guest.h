@@ -24,7 +24,7 @@ struct broker_guest_options {
 	const char
 	    *region_path; /* what OWN_REGION is answered with, once it is there; NULL: nothing */
 	const char *conf_path; /* written anew by each session */
-	int ready_fd;          /* gets one line after the first; owned; -1: none */
+	int ready_fd;          /* gets a line each time that was done; owned; -1: none */
 };
 
 /* Runs on the default main context. Returns 0 or a negative errno. */

@@ -73,7 +73,7 @@ parse_options(int *argc, char ***argv, struct options *ret)
 	    {"conf", 0, 0, G_OPTION_ARG_FILENAME, &ret->conf,
 		"with --machine-port: where to write what the host tells the guest", "FILE"},
 	    {"ready-fd", 0, 0, G_OPTION_ARG_INT, &ret->ready_fd,
-		"with --machine-port: gets a line once that is written", "N"},
+		"with --machine-port: gets a line each time that is written", "N"},
 	    {"debug", 0, 0, G_OPTION_ARG_NONE, &ret->debug, "log every control request", NULL},
 	    {NULL, 0, 0, 0, NULL, NULL, NULL},
 	};

@@ -153,11 +153,11 @@ void
 machine_wait_ready(struct machine *machine)
 {
 	struct pollfd pollfd = {.fd = machine->ready_fd, .events = POLLIN};
-	char line[16];
+	char line[sizeof("ready\n") - 1];
 
 	assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
-	assert_int_equal(read(machine->ready_fd, line, sizeof(line)), strlen("ready\n"));
-	assert_memory_equal(line, "ready\n", strlen("ready\n"));
+	assert_int_equal(read(machine->ready_fd, line, sizeof(line)), sizeof(line));
+	assert_memory_equal(line, "ready\n", sizeof(line));
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ void machine_start_relay(struct machine *machine);
 void machine_stop_relay(struct machine *machine); /* at once: a QEMU that was killed */
 void machine_start_broker(struct machine *machine);
 void machine_end_broker(struct machine *machine, int signal);
-/* Waits for the line on ready_fd. */
+/* Waits for the next line on ready_fd. */
 void machine_wait_ready(struct machine *machine);
 
 #endif

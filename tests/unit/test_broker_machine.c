@@ -428,6 +428,23 @@ host_broker_that_was_killed_is_replaced_by_the_next(void **state)
 }
 
 static void
+guest_is_told_anew_in_each_session(void **state)
+{
+	struct both *both = *state;
+	g_autofree char *first = read_conf(both);
+	g_autofree char *second = NULL;
+	g_autofree char *third = NULL;
+
+	assert_int_equal(g_unlink(both->machine->conf_path), 0);
+	restart_host(both);
+	second = read_conf(both); /* which waits for another line */
+	assert_string_not_equal(first, second);
+	restart_host(both);
+	third = read_conf(both);
+	assert_string_not_equal(second, third);
+}
+
+static void
 server_in_the_guest_waits_on_over_a_restart_of_the_host(void **state)
 {
 	struct both *both = *state;
@@ -594,6 +611,7 @@ main(void)
 	    WITH_BOTH(guest_broker_that_was_killed_is_replaced_by_the_next),
 	    WITH_BOTH(guest_broker_that_ends_in_order_says_so),
 	    WITH_BOTH(host_broker_that_was_killed_is_replaced_by_the_next),
+	    WITH_BOTH(guest_is_told_anew_in_each_session),
 	    WITH_BOTH(server_in_the_guest_waits_on_over_a_restart_of_the_host),
 	    WITH_BOTH(guest_may_ask_before_there_is_a_host),
 	    WITH_BOTH(removed_machine_loses_everything_at_once),
