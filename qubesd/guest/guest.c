@@ -54,6 +54,18 @@ guest_clear(struct guest *guest)
 	memset(guest, 0, sizeof(*guest));
 }
 
+int
+guest_save_conf(const char *text)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (g_file_set_contents_full(
+		GUEST_CONF_PATH, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error))
+		return 0;
+	log_error("%s", error->message);
+	return -EIO;
+}
+
 /* ---- folders ------------------------------------------------------------------------------- */
 
 void

@@ -22,6 +22,8 @@ struct guest {
 /* Reads GUEST_CONF_PATH; says on the log what is wrong with it. Returns 0, -ENOENT or -EINVAL. */
 int guest_load(struct guest *guest);
 void guest_clear(struct guest *guest);
+/* Writes GUEST_CONF_PATH, whole or not at all; says on the log what went wrong. Returns 0 or -EIO. */
+int guest_save_conf(const char *text);
 
 /*
  * Makes the folders and flags that are not there yet, and a home when there is none; what fails is

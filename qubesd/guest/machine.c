@@ -3,9 +3,10 @@
  *
  * /sbin/init of the guest image; /sbin/poweroff and its like are the same program. In this order:
  * the mounts that every program expects; on QEMU the guest's broker, which brings guest.conf from
- * the host, on Xen guest.conf from the kernel's command line; only then the private volume and
- * everything that depends on who this qube is, because a machine that waits for guest.conf may be
- * saved, and be another qube when it is restored; then the agents, as in a sandbox.
+ * the host, on Xen guest.conf from the kernel's command line; only then everything that depends on
+ * who this qube is, because a machine that waits for guest.conf may be saved, and many qubes be
+ * made of it: random numbers and the clock first, then the root volume is opened for writing, the
+ * private volume, the memory region; then the agents, as in a sandbox.
  *
  * Each step leaves a line "bordure: STEP at SECONDS" on the console. A step without which the qube
  * is of no use says what failed and switches the machine off.
@@ -14,6 +15,7 @@
  */
 #include "qubesd/guest/command.h"
 #include "qubesd/guest/devices.h"
+#include "qubesd/guest/fresh.h"
 #include "qubesd/guest/guest.h"
 #include "qubesd/guest/keeper.h"
 #include "qubesd/guest/power.h"
@@ -38,16 +40,22 @@
 
 #define SYS "/sys"
 #define PORT_WAIT_MS 10000
+#define REGION_WAIT_MS 2000 /* a restored machine gets it when it goes on */
 #define REST_WAIT_MS 3000
 #define FAILURE_S 3 /* for the console to be read */
 #define BROKER "/opt/bordure/bin/vchan-broker"
 
+/* Between us and the guest's broker; nobody but root can look into it. */
+#define HOST_FOLDER "/run/bordure/host"
+#define HOST_CONF HOST_FOLDER "/guest.conf" /* as the host sent it, with time and seed */
+#define HOST_REGION HOST_FOLDER "/region"   /* a link to the device's memory, once it is there */
+
 struct machine {
 	struct keeper keeper;
 	struct guest guest;
-	char *port, *region;         /* owned; NULL: there is none */
+	char *port;                  /* owned; NULL: there is none, this is Xen */
 	char *ready_fd;              /* owned; the number of the broker's end, in decimal */
-	int ready[2];                /* pipe: the broker says that guest.conf has come */
+	int ready[2];                /* pipe: the broker says each time that guest.conf has come */
 	const char *broker_argv[10]; /* borrowed from the above */
 	bool configured;
 };
@@ -151,6 +159,45 @@ load_modules(void)
 	command_run(modprobe); /* a kernel may have them built in, or not at all */
 }
 
+/* ---- devices that appear ------------------------------------------------------------------- */
+
+static int
+find_port(char **ret)
+{
+	return devices_find_port(SYS, DEVICES_PORT_NAME, ret);
+}
+
+static int
+find_region(char **ret)
+{
+	return devices_find_region(SYS, ret);
+}
+
+/* Returns 0, or -ENODEV when it has not come in time. */
+static int
+wait_for_device(int (*find)(char **ret), int wait_ms, char **ret)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+	int64_t until = keeper_now_ms() + wait_ms;
+	int r;
+
+	while ((r = find(ret)) < 0 && keeper_now_ms() < until)
+		nanosleep(&pause, NULL);
+	return r;
+}
+
+/* For the guest's broker, which opens it when the first program asks. */
+static void
+link_region(void)
+{
+	g_autofree char *region = NULL;
+
+	if (wait_for_device(find_region, REGION_WAIT_MS, &region) < 0)
+		log_warn("there is no memory region: windows will have no content");
+	else if (symlink(region, HOST_REGION) < 0)
+		log_warn("%s: %s", HOST_REGION, strerror(errno));
+}
+
 /* ---- from here on we know who we are ------------------------------------------------------- */
 
 static void
@@ -168,6 +215,7 @@ configure(struct machine *machine)
 	machine->configured = true;
 	guest->conf.privileged = true; /* a machine has a root of its own */
 	log_set_debug(guest->conf.debug);
+	system_open_root();
 	system_name(guest);
 	private = find_volume("private");
 	scratch = find_volume("volatile");
@@ -177,6 +225,8 @@ configure(struct machine *machine)
 	milestone("private");
 	guest_make_folders(guest);
 	system_run_early();
+	if (machine->port != NULL)
+		link_region();
 	agents_add_all(&machine->keeper.agents, &guest->conf, &guest->user, keeper_now_ms());
 	milestone("agents");
 	system_run_late(scratch);
@@ -184,29 +234,40 @@ configure(struct machine *machine)
 
 /* ---- QEMU ---------------------------------------------------------------------------------- */
 
+/* Random numbers and the time come first; then others may read the rest. */
+static int
+take_conf(void)
+{
+	struct guest_conf_fresh fresh;
+	g_autofree char *text = NULL;
+	int r = fresh_take(HOST_CONF, &fresh, &text);
+
+	if (r < 0)
+		return r;
+	r = fresh.has_seed ? fresh_use(&fresh) : -ENODATA;
+	explicit_bzero(&fresh, sizeof(fresh));
+	return r < 0 ? r : guest_save_conf(text);
+}
+
+/* A session with the host has begun: the first, or one after a restart of either broker. */
 static void
 on_ready(struct keeper *keeper, int fd, void *data)
 {
+	struct machine *machine = data;
 	char bytes[64];
+	int r;
 
 	(void)keeper;
 	while (read(fd, bytes, sizeof(bytes)) > 0)
 		;
-	configure(data);
-}
-
-/* The port appears a moment after its driver. */
-static void
-wait_for_port(struct machine *machine)
-{
-	const struct timespec pause = {.tv_nsec = 10000000};
-	int64_t until = keeper_now_ms() + PORT_WAIT_MS;
-
-	while (devices_find_port(SYS, DEVICES_PORT_NAME, &machine->port) < 0) {
-		if (keeper_now_ms() >= until)
-			fail("no virtio-serial port " DEVICES_PORT_NAME);
-		nanosleep(&pause, NULL);
-	}
+	r = take_conf();
+	if (machine->configured && r == -ENOENT)
+		return; /* two sessions, and the text of the second was taken for the first */
+	if (r < 0)
+		log_error("what the host sent: %s", strerror(-r));
+	if (r < 0 && !machine->configured)
+		fail("guest.conf or the random numbers from the host cannot be used");
+	configure(machine);
 }
 
 static void
@@ -217,12 +278,10 @@ add_broker(struct machine *machine)
 	*argv++ = BROKER;
 	*argv++ = "--machine-port";
 	*argv++ = machine->port;
-	if (machine->region != NULL) {
-		*argv++ = "--region";
-		*argv++ = machine->region;
-	}
+	*argv++ = "--region";
+	*argv++ = HOST_REGION;
 	*argv++ = "--conf";
-	*argv++ = GUEST_CONF_PATH;
+	*argv++ = HOST_CONF;
 	*argv++ = "--ready-fd";
 	*argv = machine->ready_fd;
 	agents_add(&machine->keeper.agents, machine->broker_argv, NULL, machine->ready[1],
@@ -232,9 +291,10 @@ add_broker(struct machine *machine)
 static void
 begin_qemu(struct machine *machine)
 {
-	wait_for_port(machine);
-	if (devices_find_region(SYS, &machine->region) < 0)
-		log_warn("there is no memory region: windows will have no content");
+	if (wait_for_device(find_port, PORT_WAIT_MS, &machine->port) < 0)
+		fail("no virtio-serial port " DEVICES_PORT_NAME);
+	guest_make_folder("/run/bordure", 0755, 0, 0);
+	guest_make_folder(HOST_FOLDER, 0700, 0, 0);
 	if (pipe2(machine->ready, O_CLOEXEC | O_NONBLOCK) < 0)
 		fail("no pipe");
 	machine->ready_fd = g_strdup_printf("%d", machine->ready[1]);

@@ -3,7 +3,7 @@
 libs += guest-init machine-init
 guest-init.src := $(addprefix qubesd/guest/,agents.c guest.c keeper.c)
 guest-init.pkgs := glib-2.0
-machine-init.src := $(addprefix qubesd/guest/,command.c devices.c power.c private.c system.c volume.c \
+machine-init.src := $(addprefix qubesd/guest/,command.c devices.c fresh.c power.c private.c system.c volume.c \
 	xen.c)
 machine-init.pkgs := glib-2.0
 

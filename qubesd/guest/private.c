@@ -65,8 +65,10 @@ grow(const char *device)
 static int
 mount_volume(const char *device, bool for_once)
 {
-	int r = volume_is_blank(device);
+	int r = volume_forget(device);
 
+	if (r == 0)
+		r = volume_is_blank(device);
 	if (r < 0) {
 		log_error("%s: %s", device, strerror(-r));
 		return r;

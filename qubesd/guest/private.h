@@ -1,7 +1,8 @@
 /*
  * private - the private volume of a machine: /rw, and from it /home and /usr/local.
  *
- * A blank volume gets an ext4 file system, any other is checked; it is mounted without set-user-id
+ * What the kernel knows of the device from an earlier life (volume.h) is forgotten first. A blank
+ * volume gets an ext4 file system, any other is checked; it is mounted without set-user-id
  * programs and devices, grown to its device, and given what a first start finds: /rw/config with
  * its scripts, /rw/usrlocal, a home for each account. docs/guest-image.md lists it.
  */

@@ -1,11 +1,11 @@
 #include "qubesd/guest/system.h"
 #include "qubesd/guest/command.h"
+#include "qubesd/guest/volume.h"
 #include "shared/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <linux/random.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +79,13 @@ system_mount(void)
 	guest_make_folder("/tmp/.ICE-unix", 01777, 0, 0);
 }
 
+void
+system_open_root(void)
+{
+	if (mount(NULL, "/", NULL, MS_REMOUNT, NULL) < 0)
+		log_warn("the root volume stays read-only: %s", strerror(errno));
+}
+
 /* ---- names --------------------------------------------------------------------------------- */
 
 /* Binds a file with this text over one in /etc; the root volume keeps its own. */
@@ -109,18 +116,6 @@ raise_loopback(void)
 		close(fd);
 }
 
-/* The kernel takes the processor's random numbers and the time into its pool at this call. */
-static void
-mix_random(void)
-{
-	int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
-		log_warn("/dev/urandom: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
 void
 system_name(const struct guest *guest)
 {
@@ -140,7 +135,6 @@ system_name(const struct guest *guest)
 	cover("hosts", hosts);
 	cover("machine-id", machine_line);
 	raise_loopback();
-	mix_random();
 }
 
 /* ---- scripts of the person ----------------------------------------------------------------- */
@@ -188,7 +182,7 @@ swap_on(const char *device)
 	const char *const make[] = {"mkswap", "-q", device, NULL};
 	const char *const use[] = {"swapon", device, NULL};
 
-	if (command_run(make) != 0 || command_run(use) != 0)
+	if (volume_forget(device) < 0 || command_run(make) != 0 || command_run(use) != 0)
 		log_warn("no swap on %s", device);
 }
 

@@ -9,11 +9,13 @@
 /* Mounts what every program expects; what is there already stays. Sets the environment. */
 void system_mount(void);
 
+/* The root volume, mounted read-only until then, can be written from now on. */
+void system_open_root(void);
+
 /*
  * What guest.conf decides: the host name, the machine id, the names in /etc. The files lie in
  * memory and are bound over those of the root volume, which may be a template's: it stays as it is.
- * The loopback network goes up, and the random numbers are mixed anew: a machine that was restored
- * from a saved state has the same ones as others.
+ * The loopback network goes up.
  */
 void system_name(const struct guest *guest);
 

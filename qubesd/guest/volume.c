@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define CHUNK_BYTES 65536
@@ -44,6 +46,19 @@ volume_is_blank(const char *device)
 			r = 0;
 		done += n > 0 ? (size_t)n : 0;
 	}
+	close(fd);
+	return r;
+}
+
+int
+volume_forget(const char *device)
+{
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = ioctl(fd, BLKFLSBUF, 0) < 0 ? -errno : 0;
 	close(fd);
 	return r;
 }

@@ -23,6 +23,13 @@ int volume_ext_bytes(const uint8_t superblock[VOLUME_SUPERBLOCK_BYTES], uint64_t
 /* The device is larger than the ext file system on it by a megabyte at least. */
 bool volume_can_grow(const char *device);
 
+/*
+ * Drops what the kernel has read of the device: a machine that was restored from a saved state
+ * remembers blocks of the device it was saved with. Returns 0 or a negative errno, -ENOTTY when this
+ * is no block device.
+ */
+int volume_forget(const char *device);
+
 /* Bytes of a device or file; 0 when that cannot be told. */
 uint64_t volume_bytes(const char *device);
 

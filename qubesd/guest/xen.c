@@ -99,10 +99,5 @@ xen_write_conf(void)
 		return r;
 	all =
 	    g_strdup_printf("%s%sxid=%s\n", text, g_str_has_suffix(text, "\n") ? "" : "\n", domain);
-	if (!g_file_set_contents_full(
-		GUEST_CONF_PATH, all, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error)) {
-		log_error("%s", error->message);
-		return -EIO;
-	}
-	return 0;
+	return guest_save_conf(all);
 }

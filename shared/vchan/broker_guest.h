@@ -22,7 +22,7 @@ struct broker_guest_options {
 	gid_t group;             /* who may use it besides our user; (gid_t)-1: everybody */
 	const char *port_path;
 	const char
-	    *region_path; /* what OWN_REGION is answered with, once it is there; NULL: nothing */
+	    *region_path;      /* what OWN_REGION is answered with; may come later; NULL: nothing */
 	const char *conf_path; /* written anew by each session */
 	int ready_fd;          /* gets a line each time that was done; owned; -1: none */
 };

@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "qubesd/guest/devices.h"
+#include "qubesd/guest/fresh.h"
 #include "qubesd/guest/power.h"
 #include "qubesd/guest/volume.h"
 #include "qubesd/guest/xen.h"
@@ -264,6 +265,112 @@ a_file_system_grows_when_a_megabyte_is_won(void **state)
 	assert_false(volume_can_grow("/nowhere"));
 }
 
+static void
+only_what_was_read_of_a_disk_can_be_forgotten(void **state)
+{
+	g_autofree char *file = make_disk(4096, -1);
+
+	(void)state;
+	assert_int_equal(volume_forget(file), -ENOTTY);
+	assert_int_equal(volume_forget("/nowhere"), -ENOENT);
+}
+
+/* ---- what comes anew ------------------------------------------------------------------------ */
+
+#define CONF                                                                                       \
+	"name=work\nuuid=2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21\ntype=AppVM\nxid=3\n"                \
+	"default-user=user\n"
+
+static int
+take(const char *name, struct guest_conf_fresh *ret, char **ret_text)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+
+	return fresh_take(path, ret, ret_text);
+}
+
+static void
+assert_empty_folder(void)
+{
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+
+	assert_null(g_dir_read_name(dir));
+}
+
+static void
+time_and_seed_are_taken_out_of_what_the_host_sent(void **state)
+{
+	struct guest_conf_fresh sent = {
+	    .has_time = true, .has_seed = true, .time_s = 1700000000, .time_ns = 5};
+	struct guest_conf_fresh fresh = {0};
+	g_autofree char *all = NULL;
+	g_autofree char *text = NULL;
+
+	(void)state;
+	memset(sent.seed, 0xa5, sizeof(sent.seed));
+	all = guest_conf_with_fresh(CONF, &sent);
+	put("guest.conf", all);
+	assert_int_equal(take("guest.conf", &fresh, &text), 0);
+	assert_string_equal(text, CONF);
+	assert_true(fresh.has_time && fresh.has_seed);
+	assert_int_equal(fresh.time_s, sent.time_s);
+	assert_int_equal(fresh.time_ns, sent.time_ns);
+	assert_memory_equal(fresh.seed, sent.seed, sizeof(sent.seed));
+	assert_empty_folder();
+}
+
+/* A file that somebody still has open shows that the seed is not in its blocks any more. */
+static void
+the_file_that_held_a_seed_is_overwritten(void **state)
+{
+	g_autofree char *path = g_build_filename(folder, "guest.conf", NULL);
+	g_autofree char *text = NULL;
+	struct guest_conf_fresh fresh;
+	char byte = 'x';
+	size_t len = 0;
+	int fd;
+
+	(void)state;
+	put("guest.conf", CONF);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(take("guest.conf", &fresh, &text), 0);
+	for (; read(fd, &byte, 1) == 1; len++)
+		assert_int_equal(byte, 0);
+	assert_int_equal(len, strlen(CONF));
+	close(fd);
+}
+
+static void
+what_the_host_sent_is_taken_once_and_only_when_it_is_right(void **state)
+{
+	struct guest_conf_fresh fresh = {.time_s = 77};
+	g_autofree char *long_text = g_strnfill(GUEST_CONF_MAX + 1, 'x');
+	char *text = NULL;
+
+	(void)state;
+	assert_int_equal(take("guest.conf", &fresh, &text), -ENOENT);
+	put("guest.conf", CONF "random-seed=0\n");
+	assert_int_equal(take("guest.conf", &fresh, &text), -EINVAL);
+	assert_empty_folder();
+	memcpy(long_text, CONF "pad=", strlen(CONF "pad="));
+	put("guest.conf", long_text);
+	assert_int_equal(take("guest.conf", &fresh, &text), -EINVAL);
+	assert_empty_folder();
+	put("guest.conf", "");
+	assert_int_equal(take("guest.conf", &fresh, &text), -EINVAL);
+	assert_null(text);
+	assert_int_equal(fresh.time_s, 77);
+	long_text[GUEST_CONF_MAX] = '\0';
+	put("guest.conf", long_text);
+	assert_int_equal(take("guest.conf", &fresh, &text), 0);
+	assert_string_equal(text, long_text);
+	assert_false(fresh.has_time || fresh.has_seed);
+	assert_int_equal(fresh_use(&fresh), 0); /* nothing is done without either */
+	assert_int_equal(take("guest.conf", &fresh, &text), -ENOENT);
+	g_free(text);
+}
+
 /* ---- Xen's command line, and the names of the program --------------------------------------- */
 
 static void
@@ -315,6 +422,10 @@ main(void)
 	    TEST(a_volume_is_blank_when_its_first_ten_megabytes_are_zero),
 	    TEST(the_size_of_a_file_system_is_in_its_superblock),
 	    TEST(a_file_system_grows_when_a_megabyte_is_won),
+	    TEST(only_what_was_read_of_a_disk_can_be_forgotten),
+	    TEST(time_and_seed_are_taken_out_of_what_the_host_sent),
+	    TEST(the_file_that_held_a_seed_is_overwritten),
+	    TEST(what_the_host_sent_is_taken_once_and_only_when_it_is_right),
 	    TEST(guest_conf_is_one_word_of_the_command_line),
 	    TEST(the_program_asks_when_it_is_called_by_a_name_that_ends_machines),
 	};
