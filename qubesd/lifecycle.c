@@ -1,6 +1,7 @@
 #include "qubesd/lifecycle.h"
 #include "qubesd/grammar.h"
 #include "qubesd/lifecycle_run.h"
+#include "qubesd/run_kind.h"
 #include "shared/log.h"
 
 #include <errno.h>
@@ -132,6 +133,8 @@ run_end(struct run *run)
 	struct domain *domain = run->domain;
 
 	g_hash_table_steal(lifecycle->runs, domain_uuid(domain));
+	if (run->kind_noted)
+		run_kind_remove(domain_uuid(domain));
 	if (run->spawned)
 		fire_stop_events(run);
 	if (run->failed)
@@ -273,12 +276,23 @@ hypervisor_of_kind(struct lifecycle *lifecycle, const char *kind, char **ret_err
 	return hypervisor;
 }
 
+/* What its next start would be with. */
 static const char *
-kind_of(const struct lifecycle *lifecycle, const struct domain *domain)
+wanted_kind(const struct lifecycle *lifecycle, const struct domain *domain)
 {
 	const char *feature = domain_feature(domain, FEATURE_TEMPLATE, "hypervisor");
 
 	return feature != NULL && feature[0] != '\0' ? feature : lifecycle->default_kind;
+}
+
+/* What it runs under, else what it would. */
+static const char *
+kind_of(const struct lifecycle *lifecycle, const struct domain *domain)
+{
+	const struct run *run = run_find(lifecycle, domain);
+
+	return run != NULL && run->hypervisor != NULL ? hypervisor_kind(run->hypervisor)
+						      : wanted_kind(lifecycle, domain);
 }
 
 struct hypervisor *
@@ -286,7 +300,7 @@ lifecycle_hypervisor(
     struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error)
 {
 	g_autofree char *reason = NULL;
-	const char *kind = kind_of(lifecycle, domain);
+	const char *kind = wanted_kind(lifecycle, domain);
 	struct hypervisor *hypervisor;
 
 	/* Checked where it is set, too; but a store may come from elsewhere. */
@@ -300,6 +314,38 @@ lifecycle_hypervisor(
 	if (hypervisor == NULL)
 		admin_error_set(error, "QubesException", "%s", reason);
 	return hypervisor;
+}
+
+bool
+lifecycle_runs_elsewhere(
+    struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error)
+{
+	g_autofree char *noted = run_kind_read(domain_uuid(domain));
+	g_autofree char *reason = NULL;
+	struct hypervisor *hypervisor;
+
+	if (noted == NULL || strcmp(noted, wanted_kind(lifecycle, domain)) == 0)
+		return false; /* this one says so itself */
+	hypervisor = hypervisor_of_kind(lifecycle, noted, &reason);
+	if (hypervisor != NULL &&
+	    !hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain)))
+		return false;
+	admin_error_set(error, "QubesException", "%s %s under %s%s%s", domain_name(domain),
+	    hypervisor != NULL ? "runs" : "may run", noted, hypervisor != NULL ? "" : ": ",
+	    hypervisor != NULL ? "" : reason);
+	return true;
+}
+
+bool
+run_note_kind(struct run *run)
+{
+	int r = run_kind_write(domain_uuid(run->domain), hypervisor_kind(run->hypervisor));
+
+	if (r < 0)
+		log_error("%s: what it runs under cannot be noted in the runtime folder: %s",
+		    domain_name(run->domain), g_strerror(-r));
+	run->kind_noted = r == 0;
+	return run->kind_noted;
 }
 
 static void
@@ -357,6 +403,7 @@ adopt(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *fou
 	struct run *run = run_new(lifecycle, domain);
 
 	run->hypervisor = found;
+	(void)run_note_kind(run);
 	run->phase = RUN_RUNNING;
 	run->storage = domain_storage_wanted(domain) ? STORAGE_STARTED : STORAGE_NONE;
 	run->spawned = true;
@@ -373,13 +420,46 @@ lifecycle_has_machine(const struct domain *domain)
 	       !domain_is_broken(domain);
 }
 
+static bool
+gives_disks(const char *kind)
+{
+	return strchr(kind, ':') != NULL; /* a libvirt URI: sandboxes have folders */
+}
+
 /* It may have been running when the last daemon, or the machine, went down. */
 static void
-on_found_halted(struct lifecycle *lifecycle, struct domain *domain)
+on_found_halted(struct lifecycle *lifecycle, struct domain *domain, const char *kind)
 {
-	if (lifecycle_has_disks(lifecycle, domain))
+	if (gives_disks(kind))
 		domain_storage_recover(domain);
+	run_kind_remove(domain_uuid(domain));
 	remove_disposable(lifecycle, domain);
+}
+
+/* Adds the kind to those that are missing when it is. */
+static void
+adopt_or_tidy_up(struct lifecycle *lifecycle, struct domain *domain, GHashTable *missing)
+{
+	g_autofree char *noted = run_kind_read(domain_uuid(domain));
+	g_autofree char *kind = g_strdup(noted != NULL ? noted : wanted_kind(lifecycle, domain));
+	g_autofree char *reason = NULL;
+	struct admin_error error = {0};
+	struct hypervisor *hypervisor;
+
+	if (g_hash_table_contains(missing, kind))
+		return;
+	hypervisor = noted != NULL ? hypervisor_of_kind(lifecycle, noted, &reason)
+				   : lifecycle_hypervisor(lifecycle, domain, &error);
+	if (hypervisor == NULL) {
+		log_warn("%s, and others of its kind: %s", domain_name(domain),
+		    reason != NULL ? reason : error.message);
+		g_hash_table_add(missing, g_steal_pointer(&kind));
+	} else if (hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain))) {
+		adopt(lifecycle, domain, hypervisor);
+	} else {
+		on_found_halted(lifecycle, domain, kind);
+	}
+	admin_error_clear(&error);
 }
 
 void
@@ -392,23 +472,9 @@ lifecycle_adopt_all(struct lifecycle *lifecycle)
 
 	for (guint i = 0; i < domains->len; i++) {
 		struct domain *domain = domains->pdata[i];
-		struct admin_error error = {0};
-		struct hypervisor *hypervisor;
 
-		if (!lifecycle_has_machine(domain) || run_find(lifecycle, domain) != NULL ||
-		    g_hash_table_contains(missing, kind_of(lifecycle, domain)))
-			continue;
-		hypervisor = lifecycle_hypervisor(lifecycle, domain, &error);
-		if (hypervisor == NULL) {
-			log_warn(
-			    "%s, and others of its kind: %s", domain_name(domain), error.message);
-			g_hash_table_add(missing, g_strdup(kind_of(lifecycle, domain)));
-		} else if (hypervisor_adopt(hypervisor, domain_uuid(domain), domain_name(domain))) {
-			adopt(lifecycle, domain, hypervisor);
-		} else {
-			on_found_halted(lifecycle, domain);
-		}
-		admin_error_clear(&error);
+		if (lifecycle_has_machine(domain) && run_find(lifecycle, domain) == NULL)
+			adopt_or_tidy_up(lifecycle, domain, missing);
 	}
 	if (g_hash_table_size(missing) == 0)
 		lifecycle_remove_stale_transports(lifecycle);
@@ -463,8 +529,7 @@ lifecycle_xid(const struct lifecycle *lifecycle, const struct domain *domain)
 bool
 lifecycle_has_disks(const struct lifecycle *lifecycle, const struct domain *domain)
 {
-	/* A libvirt URI: sandboxes have folders. */
-	return lifecycle_has_machine(domain) && strchr(kind_of(lifecycle, domain), ':') != NULL;
+	return lifecycle_has_machine(domain) && gives_disks(kind_of(lifecycle, domain));
 }
 
 void

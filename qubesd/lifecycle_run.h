@@ -57,6 +57,7 @@ struct run {
 	uint32_t offered_xid; /* the domain id that the hypervisor is to give it */
 	enum run_storage storage;
 	struct domain_disks *disks; /* owned; NULL: none, or after a restart */
+	bool kind_noted;            /* in the runtime folder (run_kind.h) */
 	bool failed;                /* it stops without ever having been up */
 	bool spawned;               /* the hypervisor runs it: its end must be processed */
 	bool connected;             /* the agent has, or nobody waits for it */
@@ -91,9 +92,18 @@ void run_halted(struct run *run);
 /* The volumes have been started, or not; a stop that waited for that goes on. */
 void run_storage_settled(struct run *run);
 
-/* The hypervisor for a domain, made when it is the first of its kind; NULL with *error. */
+/* The hypervisor for the start of a domain, made when it is the first of its kind; NULL with *error. */
 struct hypervisor *lifecycle_hypervisor(
     struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error);
+
+/*
+ * True with *error when it runs, or may run, under another kind than its start would choose: a qubesd
+ * that could not ask that one was there before.
+ */
+bool lifecycle_runs_elsewhere(
+    struct lifecycle *lifecycle, const struct domain *domain, struct admin_error *error);
+/* Notes its kind until run_end(). False: that cannot be; it is in the log. */
+bool run_note_kind(struct run *run);
 
 /* False for dom0, qubes elsewhere, and entries of the store that cannot be used. */
 bool lifecycle_has_machine(const struct domain *domain);

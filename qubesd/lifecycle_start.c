@@ -37,6 +37,8 @@ step_check_prohibited(struct run *run)
 static enum step_result
 step_choose_hypervisor(struct run *run)
 {
+	if (lifecycle_runs_elsewhere(run->lifecycle, run->domain, &run->error))
+		return STEP_FAILED;
 	run->hypervisor = lifecycle_hypervisor(run->lifecycle, run->domain, &run->error);
 	return run->hypervisor != NULL ? STEP_DONE : STEP_FAILED;
 }
@@ -237,6 +239,17 @@ step_choose_kernel(struct run *run)
 	return STEP_FAILED;
 }
 
+/* Before there is anything that a later daemon would have to find. */
+static enum step_result
+step_note_kind(struct run *run)
+{
+	if (run_note_kind(run))
+		return STEP_DONE;
+	admin_error_set(&run->error, "QubesException",
+	    "%s cannot start: the runtime folder cannot be written", domain_name(run->domain));
+	return STEP_FAILED;
+}
+
 static enum step_result
 step_spawn(struct run *run)
 {
@@ -402,6 +415,7 @@ static enum step_result (*const steps[])(struct run *) = {
     step_storage_start,
     step_pre_spawn,
     step_number,
+    step_note_kind,
     step_spawn,
     step_announce,
     step_spawned,

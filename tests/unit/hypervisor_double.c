@@ -10,7 +10,7 @@ struct hypervisor {
 };
 
 struct hypervisor_double hypervisor_double;
-static struct hypervisor *last;
+static struct hypervisor *last; /* made, or called */
 
 void
 hypervisor_double_reset(void)
@@ -32,7 +32,7 @@ int
 hypervisor_new(const char *kind, hypervisor_event on_event, void *data, struct hypervisor **ret,
     char **ret_error)
 {
-	if (strcmp(kind, "xen:///") == 0) {
+	if (strcmp(kind, "xen:///") == 0 || g_strcmp0(kind, hypervisor_double.missing_kind) == 0) {
 		*ret_error = g_strdup("it is missing");
 		return -1;
 	}
@@ -76,6 +76,7 @@ static void
 called(struct hypervisor *hypervisor, const char *what, const char *uuid, hypervisor_done done,
     void *data)
 {
+	last = hypervisor;
 	g_string_append_printf(hypervisor_double.calls, "%s ", what);
 	g_free(hypervisor->uuid);
 	hypervisor->uuid = g_strdup(uuid);
@@ -179,10 +180,11 @@ hypervisor_started_us(const struct hypervisor *hypervisor, const char *uuid)
 bool
 hypervisor_adopt(struct hypervisor *hypervisor, const char *uuid, const char *name)
 {
-	(void)hypervisor;
+	const char *kind = hypervisor_double.adopts_kind;
+
 	(void)uuid;
 	(void)name;
-	return hypervisor_double.adopts;
+	return hypervisor_double.adopts && (kind == NULL || strcmp(kind, hypervisor->kind) == 0);
 }
 
 void

@@ -10,10 +10,12 @@
 struct hypervisor_double {
 	GString *calls; /* "start:NAME shutdown kill ..." */
 	bool has_vchan;
-	bool has_own_xids;    /* each qube has a domain id of its own; else all have 7 */
-	const char *vchan;    /* NULL: "socket" */
-	bool adopts;          /* what hypervisor_adopt() says */
-	hypervisor_done done; /* of the last call that has not been answered */
+	bool has_own_xids;        /* each qube has a domain id of its own; else all have 7 */
+	const char *vchan;        /* NULL: "socket" */
+	bool adopts;              /* what hypervisor_adopt() says */
+	const char *adopts_kind;  /* of this kind alone; NULL: of any */
+	const char *missing_kind; /* cannot be had, like "xen:///" */
+	hypervisor_done done;     /* of the last call that has not been answered */
 	void *data;
 	/* copied from the last start */
 	char *name, *private_dir, *private_source, *template_name;

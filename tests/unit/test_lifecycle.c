@@ -543,6 +543,89 @@ adoption_keeps_running_qubes_and_removes_dead_disposables(void **state)
 	assert_string_equal(f->events->str, STOP_EVENTS);
 }
 
+/* The daemon starts anew with that default; work runs on under that kind alone. */
+static void
+restart_while_it_runs_under(const char *kind, const char *default_kind)
+{
+	g_autofree char *error = NULL;
+
+	lifecycle_free(f->lifecycle);
+	hypervisor_double.adopts = true;
+	hypervisor_double.adopts_kind = kind;
+	assert_int_equal(lifecycle_new(f->app, default_kind, &f->lifecycle, &error), 0);
+	qubes_app_set_lifecycle(f->app, f->lifecycle);
+	lifecycle_adopt_all(f->lifecycle);
+}
+
+static bool
+kind_is_noted(const struct domain *domain)
+{
+	g_autofree char *name = g_strconcat("kind-", domain_uuid(domain), NULL);
+	g_autofree char *path = g_build_filename(f->folder, name, NULL);
+
+	return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void
+a_running_qube_is_looked_for_where_it_was_started(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	assert_true(kind_is_noted(f->work));
+	domain_feature_set(f->template, "hypervisor", "test:///default");
+	assert_false(lifecycle_has_disks(f->lifecycle, f->work));
+	restart_while_it_runs_under("double", "double");
+	assert_power(f->work, "Running");
+	assert_true(kind_is_noted(f->work));
+	assert_false(kind_is_noted(f->dvm));
+	start(f->work); /* it runs: nothing is started */
+	assert_string_equal(hypervisor_double.calls->str, "");
+	lifecycle_kill(f->lifecycle, f->work, on_done, &f->answer);
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	assert_false(kind_is_noted(f->work));
+}
+
+static void
+a_qube_found_halted_is_forgotten(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	restart_while_it_runs_under("nothing", "double");
+	assert_power(f->work, "Halted");
+	assert_false(kind_is_noted(f->work));
+}
+
+static void
+a_qube_whose_hypervisor_is_missing_is_not_started_under_another(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	hypervisor_double.missing_kind = "double";
+	restart_while_it_runs_under("double", "sandbox");
+	assert_power(f->work, "Halted");
+	assert_true(kind_is_noted(f->work));
+	forget();
+	start(f->work);
+	assert_answered(1, "QubesException");
+	assert_string_equal(hypervisor_double.calls->str, "");
+	assert_true(kind_is_noted(f->work));
+
+	hypervisor_double.missing_kind = NULL; /* it is back, and runs the qube */
+	forget();
+	start(f->work);
+	assert_answered(1, "QubesException");
+	assert_string_equal(hypervisor_double.calls->str, "");
+	hypervisor_double.adopts = false; /* or it does not */
+	hypervisor_double.state = HYPERVISOR_HALTED;
+	forget();
+	start(f->work);
+	assert_string_equal(hypervisor_double.calls->str, "start ");
+	hypervisor_double_answer("no", HYPERVISOR_HALTED);
+	settle();
+	assert_answered(1, "QubesException");
+	assert_false(kind_is_noted(f->work));
+}
+
 /* ---- with a qrexec-daemon: a script in its place ------------------------------------------- */
 
 static char *
@@ -878,6 +961,9 @@ main(int argc, char **argv)
 	    TEST(disposable_starts_from_its_templates_home_and_goes_at_its_stop),
 	    TEST(disposable_whose_start_fails_goes_as_well),
 	    TEST(adoption_keeps_running_qubes_and_removes_dead_disposables),
+	    TEST(a_running_qube_is_looked_for_where_it_was_started),
+	    TEST(a_qube_found_halted_is_forgotten),
+	    TEST(a_qube_whose_hypervisor_is_missing_is_not_started_under_another),
 	    TEST(start_is_transient_until_the_agent_has_connected),
 	    TEST(daemon_that_ends_early_fails_the_start),
 	    TEST(failed_start_of_a_qube_that_has_gone_is_over),
