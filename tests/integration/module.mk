@@ -20,4 +20,4 @@ xen_vchan.libs := vchan shared
 xen_scribbler.src := tests/integration/xen_scribbler.c
 xen_scribbler.pkgs := xenvchan xenevtchn xenstore
 
-integration_qemu += qemu_light qemu_saved qemu_gui_domain qemu_ends
+integration_qemu += qemu_waiting qemu_light qemu_saved qemu_gui_domain qemu_ends
