@@ -15,11 +15,15 @@
 #define RETRY_FIRST_S 1
 #define RETRY_LAST_S 30
 
-/* The jobs about one qube. A start is alone; the others run beside each other. */
+/*
+ * The jobs about one qube. A start is alone; else one runs at a time, and a kill beside it: a machine
+ * that does not answer keeps one thread, not all, and can be ended.
+ */
 struct lane {
-	unsigned running;
-	bool alone;     /* a start runs */
-	GQueue waiting; /* struct libvirt_job */
+	bool is_busy;    /* a job that is no kill runs */
+	bool is_killing; /* a kill runs */
+	bool alone;      /* a start runs */
+	GQueue waiting;  /* struct libvirt_job */
 };
 
 static void dispatch(struct libvirt *libvirt, const char *uuid);
@@ -238,6 +242,12 @@ disown(struct libvirt_job *job)
 	g_hash_table_add(job->libvirt->unwanted, GUINT_TO_POINTER(job->our_id));
 }
 
+static bool *
+slot_of(struct lane *lane, const struct libvirt_job *job)
+{
+	return job->work == libvirt_work_kill ? &lane->is_killing : &lane->is_busy;
+}
+
 static gboolean
 on_job_done(gpointer data)
 {
@@ -252,7 +262,7 @@ on_job_done(gpointer data)
 	else if (job->start != NULL && job->error != NULL)
 		g_hash_table_remove(libvirt->unwanted, GUINT_TO_POINTER(job->our_id));
 	if (lane != NULL) {
-		lane->running--;
+		*slot_of(lane, job) = false;
 		lane->alone = false;
 	}
 	if (!libvirt->closed)
@@ -289,23 +299,48 @@ libvirt_lanes_new(void)
 	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, on_lane_free);
 }
 
-/* Runs what may run now, in the order of the posts. */
+/* A kill overtakes the others, but no start. NULL: whatever waits has to wait. */
+static struct libvirt_job *
+take_next(struct lane *lane)
+{
+	for (GList *link = lane->waiting.head; link != NULL && !lane->alone; link = link->next) {
+		struct libvirt_job *job = link->data;
+
+		if (job->start != NULL && (lane->is_busy || lane->is_killing))
+			return NULL;
+		if (!*slot_of(lane, job)) {
+			g_queue_delete_link(&lane->waiting, link);
+			return job;
+		}
+	}
+	return NULL;
+}
+
+/* Nobody waits for it any more, and it was never begun: who asked was told that it failed. */
+static bool
+is_given_up(struct libvirt_job *job)
+{
+	return g_atomic_int_get(&job->abandoned) && job->start == NULL &&
+	       job->work != libvirt_work_kill;
+}
+
+/* Runs what may run now. */
 static void
 dispatch(struct libvirt *libvirt, const char *uuid)
 {
 	struct lane *lane = g_hash_table_lookup(libvirt->lanes, uuid);
+	struct libvirt_job *job;
 
-	while (!g_queue_is_empty(&lane->waiting) && !lane->alone) {
-		struct libvirt_job *job = g_queue_peek_head(&lane->waiting);
-
-		if (job->start != NULL && lane->running > 0)
-			return;
-		g_queue_pop_head(&lane->waiting);
-		lane->running++;
+	while ((job = take_next(lane)) != NULL) {
+		if (is_given_up(job)) {
+			libvirt_job_free(job);
+			continue;
+		}
+		*slot_of(lane, job) = true;
 		lane->alone = job->start != NULL;
 		libvirt_worker_run(run_job, job);
 	}
-	if (lane->running == 0) {
+	if (!lane->is_busy && !lane->is_killing) {
 		g_hash_table_remove(libvirt->lanes, uuid);
 		g_hash_table_foreach_remove(libvirt->qubes, is_halted, libvirt);
 	}

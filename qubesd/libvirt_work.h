@@ -4,7 +4,7 @@
  *
  * Shape:  a job is made on the main loop, run in a thread, and answered on the main loop. While it
  *         is in the thread it belongs to that alone. Jobs about one qube run in lanes
- *         (libvirt_jobs.c): a start has the lane for itself, all others share it.
+ *         (libvirt_jobs.c): a start has the lane for itself; else one runs, and a kill beside it.
  * Order:  threads overtake each other, so each state that was read carries a number that was taken
  *         before the reading; the main loop never goes back to an older one.
  * Trust:  only domains that carry our mark (domain_xml.h) are ever seen, changed or ended. What

@@ -3,6 +3,7 @@
 
 #include "qubesd/domain_xml.h"
 #include "qubesd/hypervisor.h"
+#include "qubesd/libvirt_work.h"
 
 #include <errno.h>
 #include <libvirt/libvirt.h>
@@ -310,6 +311,60 @@ libvirt_description_that_was_left_behind_is_removed(void **state)
 	assert_string_equal(outcome.events->str, "");
 }
 
+#define HANGING_CALLS 8
+
+/* A call that libvirt does not answer until the test says so. */
+static struct {
+	GMutex mutex;
+	GCond changed;
+	bool may_end;
+	int running, most, ended;
+} hanging;
+
+static void
+work_hanging(struct libvirt_job *job)
+{
+	(void)job;
+	g_mutex_lock(&hanging.mutex);
+	hanging.running++;
+	hanging.most = MAX(hanging.most, hanging.running);
+	while (!hanging.may_end)
+		g_cond_wait(&hanging.changed, &hanging.mutex);
+	hanging.running--;
+	hanging.ended++;
+	g_mutex_unlock(&hanging.mutex);
+}
+
+static void
+let_end(void)
+{
+	g_mutex_lock(&hanging.mutex);
+	hanging.may_end = true;
+	g_cond_broadcast(&hanging.changed);
+	g_mutex_unlock(&hanging.mutex);
+}
+
+static void
+libvirt_calls_that_hang_keep_one_thread_and_no_kill_out(void **state)
+{
+	(void)state;
+	start(&sample);
+	for (int i = 0; i < HANGING_CALLS; i++) {
+		struct libvirt_job *job =
+		    libvirt_job_new((struct libvirt *)hypervisor, work_hanging);
+
+		job->uuid = g_strdup(UUID);
+		libvirt_job_post(job);
+	}
+	call(hypervisor_kill, UUID);
+	assert_null(outcome.error);
+	assert_int_equal(hypervisor_state(hypervisor, UUID), HYPERVISOR_HALTED);
+	let_end();
+	settle();
+	assert_int_equal(hanging.most, 1);
+	assert_int_equal(hanging.ended, HANGING_CALLS);
+}
+
 static void
 hypervisor_kinds_that_are_not_there_are_refused_with_advice(void **state)
 {
@@ -342,6 +397,8 @@ main(void)
 		libvirt_qube_is_adopted_by_the_next_hypervisor, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		libvirt_description_that_was_left_behind_is_removed, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		libvirt_calls_that_hang_keep_one_thread_and_no_kill_out, set_up, tear_down),
 	    cmocka_unit_test(hypervisor_kinds_that_are_not_there_are_refused_with_advice),
 	};
 
