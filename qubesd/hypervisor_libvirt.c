@@ -323,7 +323,7 @@ run_first(void *data)
 
 	if (libvirt_work_connect(first->job))
 		first->job->work(first->job);
-	g_clear_pointer(&first->job->connection, virConnectClose);
+	libvirt_work_disconnect(first->job);
 	g_mutex_lock(&first->mutex);
 	first->is_done = true;
 	g_cond_signal(&first->done);
@@ -418,6 +418,8 @@ hypervisor_libvirt_new(const char *kind, hypervisor_event on_event, void *data,
 	libvirt->qubes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	libvirt->lanes = libvirt_lanes_new();
 	libvirt->unwanted = g_hash_table_new(g_direct_hash, g_direct_equal);
+	libvirt->asked = g_hash_table_new(g_direct_hash, g_direct_equal);
+	g_queue_init(&libvirt->idle);
 	g_mutex_init(&libvirt->mutex);
 	g_mutex_init(&libvirt->kvm_mutex);
 	hypervisor_init(&libvirt->base, &ops, kind, on_event, data);

@@ -179,11 +179,44 @@ on_looked_at_all(struct libvirt_job *job)
 	learn_missing(job);
 }
 
+/* Whether it was done or not, nobody knows that it runs; if it turns up, it is ended. */
+static void
+disown(struct libvirt_job *job)
+{
+	g_hash_table_add(job->libvirt->unwanted, GUINT_TO_POINTER(job->our_id));
+}
+
+/* Whoever waits is told now. The call itself may be made all the same. */
+static void
+give_up(struct libvirt_job *job)
+{
+	hypervisor_done done = g_steal_pointer(&job->done);
+
+	g_clear_handle_id(&job->timeout, g_source_remove);
+	g_hash_table_remove(job->libvirt->asked, job);
+	g_atomic_int_set(&job->abandoned, TRUE);
+	if (job->start != NULL)
+		disown(job);
+	if (!job->libvirt->closed)
+		done("libvirt does not answer", -1, job->data);
+}
+
+/* Calls have no keepalive of their own, and would stay as long as libvirtd is silent. */
+static void
+give_up_all(struct libvirt *libvirt)
+{
+	g_autoptr(GList) asked = g_hash_table_get_keys(libvirt->asked);
+
+	for (GList *link = asked; link != NULL; link = link->next)
+		give_up(link->data);
+}
+
 static gboolean
 on_lost_told(gpointer data)
 {
 	struct libvirt *libvirt = data;
 
+	give_up_all(libvirt);
 	on_lost(libvirt);
 	libvirt_unref(libvirt);
 	return G_SOURCE_REMOVE;
@@ -235,13 +268,6 @@ answer(struct libvirt_job *job)
 		log_warn("%s", job->error);
 }
 
-/* Whether it was done or not, nobody knows that it runs; if it turns up, it is ended. */
-static void
-disown(struct libvirt_job *job)
-{
-	g_hash_table_add(job->libvirt->unwanted, GUINT_TO_POINTER(job->our_id));
-}
-
 static bool *
 slot_of(struct lane *lane, const struct libvirt_job *job)
 {
@@ -257,6 +283,7 @@ on_job_done(gpointer data)
 	    job->uuid != NULL ? g_hash_table_lookup(libvirt->lanes, job->uuid) : NULL;
 
 	g_clear_handle_id(&job->timeout, g_source_remove);
+	g_hash_table_remove(libvirt->asked, job);
 	if (job->start != NULL && job->error != NULL && !job->undone)
 		disown(job);
 	else if (job->start != NULL && job->error != NULL)
@@ -273,14 +300,24 @@ on_job_done(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
+/* Nobody waits for it any more, and it was never begun: who asked was told that it failed. */
+static bool
+is_given_up(struct libvirt_job *job)
+{
+	return g_atomic_int_get(&job->abandoned) && job->work != libvirt_work_kill;
+}
+
 static void
 run_job(void *data)
 {
 	struct libvirt_job *job = data;
 
-	if (job->work == libvirt_work_close || libvirt_work_connect(job))
+	if (is_given_up(job)) {
+		job->undone = true;
+		job->error = g_strdup("libvirt answered too late: a call was not made any more");
+	} else if (job->work == libvirt_work_close || libvirt_work_connect(job))
 		job->work(job);
-	g_clear_pointer(&job->connection, virConnectClose);
+	libvirt_work_disconnect(job);
 	g_idle_add_full(G_PRIORITY_DEFAULT, on_job_done, job, NULL);
 }
 
@@ -316,14 +353,6 @@ take_next(struct lane *lane)
 	return NULL;
 }
 
-/* Nobody waits for it any more, and it was never begun: who asked was told that it failed. */
-static bool
-is_given_up(struct libvirt_job *job)
-{
-	return g_atomic_int_get(&job->abandoned) && job->start == NULL &&
-	       job->work != libvirt_work_kill;
-}
-
 /* Runs what may run now. */
 static void
 dispatch(struct libvirt *libvirt, const char *uuid)
@@ -332,10 +361,6 @@ dispatch(struct libvirt *libvirt, const char *uuid)
 	struct libvirt_job *job;
 
 	while ((job = take_next(lane)) != NULL) {
-		if (is_given_up(job)) {
-			libvirt_job_free(job);
-			continue;
-		}
 		*slot_of(lane, job) = true;
 		lane->alone = job->start != NULL;
 		libvirt_worker_run(run_job, job);
@@ -350,14 +375,9 @@ static gboolean
 on_call_timeout(gpointer data)
 {
 	struct libvirt_job *job = data;
-	hypervisor_done done = g_steal_pointer(&job->done);
 
 	job->timeout = 0;
-	g_atomic_int_set(&job->abandoned, TRUE);
-	if (job->start != NULL)
-		disown(job);
-	if (!job->libvirt->closed)
-		done("libvirt does not answer", -1, job->data);
+	give_up(job);
 	return G_SOURCE_REMOVE;
 }
 
@@ -368,8 +388,10 @@ libvirt_job_post(struct libvirt_job *job)
 	struct libvirt_qube *known;
 	struct lane *lane;
 
-	if (job->done != NULL)
+	if (job->done != NULL) {
 		job->timeout = g_timeout_add_seconds(CALL_TIMEOUT_S, on_call_timeout, job);
+		g_hash_table_add(libvirt->asked, job);
+	}
 	if (job->uuid == NULL) {
 		libvirt_worker_run(run_job, job);
 		return;

@@ -288,7 +288,7 @@ make(struct making *making)
 	} else {
 		making->error = g_strdup(making->job->error);
 	}
-	g_clear_pointer(&making->job->connection, virConnectClose);
+	libvirt_work_disconnect(making->job);
 	saved_states_end();
 }
 

@@ -1,6 +1,7 @@
 #include "qubesd/libvirt_work.h"
 
 #include "qubesd/kvm_trial.h"
+#include "qubesd/libvirt_connection.h"
 #include "qubesd/libvirt_saved.h"
 #include "qubesd/machine.h"
 #include "qubesd/saved_machine.h"
@@ -9,12 +10,8 @@
 #include <inttypes.h>
 #include <libvirt/virterror.h>
 #include <libxml/parser.h>
-#include <libxml/xpath.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEEPALIVE_S 5      /* libvirtd is asked this often whether it lives */
-#define KEEPALIVE_MISSES 3 /* and may be silent this often */
 
 struct libvirt *
 libvirt_ref(struct libvirt *libvirt)
@@ -31,6 +28,7 @@ libvirt_unref(struct libvirt *libvirt)
 	g_hash_table_unref(libvirt->qubes);
 	g_hash_table_unref(libvirt->lanes);
 	g_hash_table_unref(libvirt->unwanted);
+	g_hash_table_unref(libvirt->asked);
 	g_mutex_clear(&libvirt->mutex);
 	g_mutex_clear(&libvirt->kvm_mutex);
 	hypervisor_fini(&libvirt->base);
@@ -91,116 +89,25 @@ next_number(struct libvirt *libvirt)
 
 /* --- the connection ------------------------------------------------------------------------- */
 
-static int
-on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *opaque)
-{
-	char uuid[VIR_UUID_STRING_BUFLEN];
-
-	(void)connection;
-	(void)event;
-	(void)detail;
-	if (virDomainGetUUIDString(domain, uuid) == 0)
-		libvirt_tell_changed(opaque, uuid);
-	return 0;
-}
-
-static void
-on_close(virConnectPtr connection, int reason, void *opaque)
-{
-	(void)connection;
-	if (reason != VIR_CONNECT_CLOSE_REASON_CLIENT)
-		libvirt_tell_lost(opaque);
-}
-
-static void
-on_opaque_free(void *opaque)
-{
-	libvirt_unref(opaque);
-}
-
-/* As whom does it run QEMU? "+64055:+64055", or nothing when that is whoever runs libvirtd. */
-static void
-find_qemu_user(struct libvirt *libvirt, virConnectPtr connection)
-{
-	char *text = virConnectGetCapabilities(connection);
-	xmlDocPtr document =
-	    text != NULL ? xmlReadMemory(text, (int)strlen(text), NULL, NULL, XML_PARSE_NONET)
-			 : NULL;
-	xmlXPathContextPtr context = document != NULL ? xmlXPathNewContext(document) : NULL;
-	xmlXPathObjectPtr label =
-	    context != NULL ? xmlXPathEvalExpression(
-				  BAD_CAST "string(//secmodel[model='dac']/baselabel)", context)
-			    : NULL;
-	unsigned uid, gid;
-
-	libvirt->qemu_uid = (uid_t)-1;
-	libvirt->qemu_gid = (gid_t)-1;
-	if (label != NULL && label->stringval != NULL &&
-	    sscanf((const char *)label->stringval, "+%u:+%u", &uid, &gid) == 2) {
-		libvirt->qemu_uid = uid;
-		libvirt->qemu_gid = gid;
-	}
-	xmlXPathFreeObject(label);
-	xmlXPathFreeContext(context);
-	xmlFreeDoc(document);
-	free(text);
-}
-
-static virConnectPtr
-open_connection(struct libvirt_job *job)
-{
-	struct libvirt *libvirt = job->libvirt;
-	virConnectPtr connection = virConnectOpen(libvirt->base.kind);
-
-	if (connection == NULL) {
-		g_autofree char *what = g_strdup_printf("%s cannot be reached", libvirt->base.kind);
-
-		fail(job, what);
-		return NULL;
-	}
-	(void)virConnectSetKeepAlive(connection, KEEPALIVE_S, KEEPALIVE_MISSES);
-	if (virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-		VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), libvirt_ref(libvirt),
-		on_opaque_free) < 0) {
-		fail(job, "events");
-		libvirt_unref(libvirt);
-		virConnectClose(connection);
-		return NULL;
-	}
-	if (virConnectRegisterCloseCallback(
-		connection, on_close, libvirt_ref(libvirt), on_opaque_free) < 0)
-		libvirt_unref(libvirt); /* a driver without a daemon has nothing to lose */
-	if (libvirt->driver == DOMAIN_XML_QEMU)
-		find_qemu_user(libvirt, connection);
-	return connection;
-}
-
 bool
 libvirt_work_connect(struct libvirt_job *job)
 {
-	struct libvirt *libvirt = job->libvirt;
-
-	g_mutex_lock(&libvirt->mutex);
-	if (libvirt->connection == NULL || virConnectIsAlive(libvirt->connection) != 1) {
-		g_clear_pointer(&libvirt->connection, virConnectClose);
-		libvirt->connection = open_connection(job);
-	}
-	if (libvirt->connection != NULL && virConnectRef(libvirt->connection) == 0)
-		job->connection = libvirt->connection;
-	g_mutex_unlock(&libvirt->mutex);
+	job->connection = libvirt_connection_take(job->libvirt, &job->error);
 	return job->connection != NULL;
+}
+
+void
+libvirt_work_disconnect(struct libvirt_job *job)
+{
+	if (job->connection != NULL)
+		libvirt_connection_give_back(job->libvirt, job->connection);
+	job->connection = NULL;
 }
 
 void
 libvirt_work_close(struct libvirt_job *job)
 {
-	struct libvirt *libvirt = job->libvirt;
-
-	g_mutex_lock(&libvirt->mutex);
-	if (libvirt->connection != NULL)
-		(void)virConnectUnregisterCloseCallback(libvirt->connection, on_close);
-	g_clear_pointer(&libvirt->connection, virConnectClose);
-	g_mutex_unlock(&libvirt->mutex);
+	libvirt_connection_close_all(job->libvirt);
 }
 
 /* --- looking -------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * libvirt_work - what is done in the libvirt threads: the calls, on one connection, about domains
- * that are ours.
+ * libvirt_work - what is done in the libvirt threads: the calls about domains that are ours, each job
+ * on a connection of its own (libvirt_connection.h).
  *
  * Shape:  a job is made on the main loop, run in a thread, and answered on the main loop. While it
  *         is in the thread it belongs to that alone. Jobs about one qube run in lanes
@@ -38,16 +38,19 @@ struct libvirt {
 	    *qubes; /* owned uuid -> owned struct libvirt_qube; also halted ones, for a while */
 	GHashTable *lanes;    /* owned uuid -> owned struct lane; those with jobs */
 	GHashTable *unwanted; /* set of our ids of starts that failed, but may have been done */
+	GHashTable *asked;    /* set of struct libvirt_job, whose caller waits */
 	bool lost;            /* libvirtd has gone, and that has been said */
 	guint retry;          /* source: the next attempt to find it again */
 	guint retry_pause_s;
 	struct libvirt_maker *maker; /* owned; libvirt_saved.h; NULL: not QEMU */
 
 	/* threads */
-	gint number;  /* atomic: of the last reading */
-	GMutex mutex; /* over those below; held while a connection is made */
-	virConnectPtr connection;
-	GMutex kvm_mutex; /* over the next; held during the trial */
+	gint number;           /* atomic: of the last reading */
+	GMutex mutex;          /* over those below; held while the watched connection is made */
+	virConnectPtr watched; /* owned; NULL: none (libvirt_connection.h) */
+	GQueue idle;           /* owned virConnectPtr, for calls */
+	bool is_ended;         /* no connection is kept any more */
+	GMutex kvm_mutex;      /* over the next; held during the trial */
 	enum { KVM_UNKNOWN, KVM_WORKS, KVM_FAILS } kvm;
 	uid_t qemu_uid; /* as whom libvirt runs QEMU; -1: as us */
 	gid_t qemu_gid;
@@ -84,8 +87,8 @@ struct libvirt_job {
 	void *data;
 	GArray *machines;         /* owned: uint32_t; of look_first: NULL, or which there were */
 	guint timeout;            /* main loop */
-	gint abandoned;           /* atomic: nobody wants the start any more */
-	virConnectPtr connection; /* thread: owned */
+	gint abandoned;           /* atomic: nobody wants it any more */
+	virConnectPtr connection; /* thread: its own, while it works */
 	char *error;              /* owned; result */
 	bool undone;              /* result: a failed start has left nothing */
 	int64_t xid;              /* result */
@@ -110,6 +113,7 @@ void libvirt_tell_lost(struct libvirt *libvirt);
 
 /* The rest in a thread only. False, with job->error, when no connection can be made. */
 bool libvirt_work_connect(struct libvirt_job *job);
+void libvirt_work_disconnect(struct libvirt_job *job);
 
 void libvirt_work_look(struct libvirt_job *job);     /* how one qube is */
 void libvirt_work_look_all(struct libvirt_job *job); /* how all of ours are */

@@ -12,7 +12,7 @@
 
 #include <glib.h>
 
-#define LIBVIRT_WORKER_CALLS 5 /* as many as libvirtd works on at once for one client */
+#define LIBVIRT_WORKER_CALLS 5
 
 /* Runs func(data) in one of the threads, in no order. */
 void libvirt_worker_run(void (*func)(void *data), void *data);

@@ -366,6 +366,68 @@ libvirt_calls_that_hang_keep_one_thread_and_no_kill_out(void **state)
 }
 
 static void
+libvirt_calls_are_answered_when_libvirtd_is_lost(void **state)
+{
+	struct libvirt *libvirt = (struct libvirt *)hypervisor;
+	struct libvirt_job *job = libvirt_job_new(libvirt, work_hanging);
+
+	(void)state;
+	begin_call();
+	hanging.may_end = false;
+	hanging.ended = 0;
+	job->done = on_done;
+	libvirt_job_post(job);
+	settle(); /* it has begun */
+	libvirt_tell_lost(libvirt);
+	wait_done();
+	assert_string_equal(outcome.error, "libvirt does not answer");
+	assert_int_equal(hanging.ended, 0);
+	let_end();
+	settle(); /* and not answered once more */
+	assert_int_equal(hanging.ended, 1);
+}
+
+/* Two calls, each of which goes on when the other one is there. */
+static struct {
+	GMutex mutex;
+	GCond changed;
+	virConnectPtr connections[3];
+	int count;
+} meeting;
+
+static void
+work_meeting(struct libvirt_job *job)
+{
+	g_mutex_lock(&meeting.mutex);
+	meeting.connections[meeting.count++] = job->connection;
+	g_cond_broadcast(&meeting.changed);
+	while (meeting.count < 2)
+		g_cond_wait(&meeting.changed, &meeting.mutex);
+	g_mutex_unlock(&meeting.mutex);
+}
+
+static void
+libvirt_calls_do_not_share_a_connection(void **state)
+{
+	struct libvirt *libvirt = (struct libvirt *)hypervisor;
+
+	(void)state;
+	libvirt_job_post(libvirt_job_new(libvirt, work_meeting));
+	libvirt_job_post(libvirt_job_new(libvirt, work_meeting));
+	settle();
+	libvirt_job_post(libvirt_job_new(libvirt, work_meeting));
+	settle();
+	assert_int_equal(meeting.count, 3);
+	assert_non_null(meeting.connections[0]);
+	assert_non_null(meeting.connections[1]);
+	assert_ptr_not_equal(meeting.connections[0], meeting.connections[1]);
+	assert_ptr_not_equal(meeting.connections[0], libvirt->watched);
+	assert_ptr_not_equal(meeting.connections[1], libvirt->watched);
+	assert_true(meeting.connections[2] == meeting.connections[0] ||
+		    meeting.connections[2] == meeting.connections[1]);
+}
+
+static void
 hypervisor_kinds_that_are_not_there_are_refused_with_advice(void **state)
 {
 	static const char *const kinds[] = {"", "sandboxes", "lxc:///", "test:///no/such/file"};
@@ -399,6 +461,10 @@ main(void)
 		libvirt_description_that_was_left_behind_is_removed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		libvirt_calls_that_hang_keep_one_thread_and_no_kill_out, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		libvirt_calls_are_answered_when_libvirtd_is_lost, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		libvirt_calls_do_not_share_a_connection, set_up, tear_down),
 	    cmocka_unit_test(hypervisor_kinds_that_are_not_there_are_refused_with_advice),
 	};
 
