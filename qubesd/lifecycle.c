@@ -35,6 +35,7 @@ void
 run_free(struct run *run)
 {
 	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+	g_clear_handle_id(&run->kill_timer, g_source_remove);
 	qrexec_child_leave(run->qrexec);
 	run_gui_free(run->gui);
 	g_ptr_array_unref(run->start_waiters);
@@ -190,6 +191,7 @@ run_halted(struct run *run)
 		    name, name);
 	run->phase = RUN_STOPPING;
 	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+	g_clear_handle_id(&run->kill_timer, g_source_remove);
 	qrexec_child_end(g_steal_pointer(&run->qrexec));
 	run_remove_transport(run);
 	if (run->spawned) {

@@ -64,6 +64,8 @@ struct run {
 	bool paused;                /* as told by events */
 	bool shutting_down;         /* asked to; starts wait until it has, or its time is over */
 	guint shutdown_timer;
+	guint kill_timer;            /* of a failed start that could not be ended */
+	unsigned kill_pause_s;       /* before the last attempt; 0: there was one only */
 	char *transport_file;        /* owned; NULL: there is none */
 	struct qrexec_child *qrexec; /* owned; NULL: none */
 	struct run_gui *gui;      /* owned; NULL: an adopted qube that nobody has told anything */

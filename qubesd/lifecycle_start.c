@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define SERVICES_MAX 1000 /* bytes of all their names; guest_conf.h */
+#define KILL_AGAIN_FIRST_S 1
+#define KILL_AGAIN_LAST_S 30
 
 enum step_result {
 	STEP_DONE,
@@ -448,6 +450,32 @@ struct failing {
 	char *uuid, *start_guid;     /* owned */
 };
 
+static void kill_failing(struct run *run);
+
+static gboolean
+on_kill_again(gpointer data)
+{
+	struct run *run = data;
+
+	run->kill_timer = 0;
+	kill_failing(run);
+	return G_SOURCE_REMOVE;
+}
+
+/* It got lost with libvirtd, say. Nobody else would end what runs: it is tried until it has gone. */
+static void
+kill_again_later(struct run *run, const char *error)
+{
+	if (run->phase != RUN_FAILING)
+		return;
+	if (run->kill_pause_s == 0)
+		log_error("%s: its failed start cannot be ended: %s; it is tried again",
+		    domain_name(run->domain), error);
+	run->kill_pause_s = run->kill_pause_s == 0 ? KILL_AGAIN_FIRST_S
+						   : MIN(run->kill_pause_s * 2, KILL_AGAIN_LAST_S);
+	run->kill_timer = g_timeout_add_seconds(run->kill_pause_s, on_kill_again, run);
+}
+
 /* The good answer is the halt itself. A bad one may mean that it had halted before. */
 static void
 on_killed(const char *error, int64_t xid, void *data)
@@ -460,20 +488,29 @@ on_killed(const char *error, int64_t xid, void *data)
 		if (hypervisor_state(run->hypervisor, failing->uuid) == HYPERVISOR_HALTED)
 			run_halted(run);
 		else
-			log_error("%s: its failed start cannot be ended: %s",
-			    domain_name(run->domain), error);
+			kill_again_later(run, error);
 	}
 	g_free(failing->uuid);
 	g_free(failing->start_guid);
 	g_free(failing);
 }
 
+/* run_halted() comes as an event */
+static void
+kill_failing(struct run *run)
+{
+	struct failing *failing = g_new0(struct failing, 1);
+
+	failing->lifecycle = run->lifecycle;
+	failing->uuid = g_strdup(domain_uuid(run->domain));
+	failing->start_guid = g_strdup(run->start_guid);
+	hypervisor_kill(run->hypervisor, failing->uuid, on_killed, failing);
+}
+
 /* class NULL: the step has filled run->error. */
 void
 run_fail(struct run *run, const char *class, const char *message)
 {
-	struct failing *failing;
-
 	if (run->phase != RUN_STARTING)
 		return;
 	run->phase = RUN_FAILING;
@@ -486,10 +523,5 @@ run_fail(struct run *run, const char *class, const char *message)
 		return;
 	}
 	hypervisor_distrust(run->hypervisor, domain_uuid(run->domain));
-	failing = g_new0(struct failing, 1);
-	failing->lifecycle = run->lifecycle;
-	failing->uuid = g_strdup(domain_uuid(run->domain));
-	failing->start_guid = g_strdup(run->start_guid);
-	/* run_halted() comes as an event */
-	hypervisor_kill(run->hypervisor, domain_uuid(run->domain), on_killed, failing);
+	kill_failing(run);
 }

@@ -747,6 +747,54 @@ failed_start_of_a_qube_that_has_gone_is_over(void **state)
 }
 
 static void
+wait_for_kill(void)
+{
+	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
+		g_main_context_iteration(NULL, TRUE);
+	g_string_truncate(hypervisor_double.calls, 0);
+}
+
+/* libvirtd is lost at that moment, and found again; the qube runs on. */
+static void
+failed_start_that_cannot_be_ended_is_killed_again(void **state)
+{
+	(void)state;
+	use_daemon("#!/bin/sh\nexit 3\n");
+	start(f->work);
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	wait_for_kill();
+	for (int i = 0; i < 2; i++) {
+		hypervisor_double_answer("libvirt does not answer", HYPERVISOR_RUNNING);
+		assert_true(lifecycle_is_active(f->lifecycle, f->work));
+		assert_answered(0, NULL);
+		wait_for_kill();
+	}
+	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
+	remove_daemon();
+	assert_answered(1, "QubesVMError");
+	assert_power(f->work, "Halted");
+}
+
+/* It ended while the next attempt was waited for: that attempt must not come. */
+static void
+failed_start_that_ends_by_itself_is_not_killed_again(void **state)
+{
+	(void)state;
+	use_daemon("#!/bin/sh\nexit 3\n");
+	start(f->work);
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	wait_for_kill();
+	hypervisor_double_answer("libvirt does not answer", HYPERVISOR_RUNNING);
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	assert_answered(1, "QubesVMError");
+	for (gint64 end = g_get_monotonic_time() + 2 * G_TIME_SPAN_SECOND;
+	     g_get_monotonic_time() < end; g_usleep(10000))
+		settle();
+	remove_daemon();
+	assert_string_equal(hypervisor_double.calls->str, "");
+}
+
+static void
 agent_that_does_not_come_in_time_fails_the_start(void **state)
 {
 	(void)state;
@@ -967,6 +1015,8 @@ main(int argc, char **argv)
 	    TEST(start_is_transient_until_the_agent_has_connected),
 	    TEST(daemon_that_ends_early_fails_the_start),
 	    TEST(failed_start_of_a_qube_that_has_gone_is_over),
+	    TEST(failed_start_that_cannot_be_ended_is_killed_again),
+	    TEST(failed_start_that_ends_by_itself_is_not_killed_again),
 	    TEST(agent_that_does_not_come_in_time_fails_the_start),
 	    TEST(qube_that_ends_while_its_agent_is_awaited_fails_the_start),
 	    TEST(gui_domain_is_told_before_anybody_hears_of_the_start),
