@@ -11,24 +11,41 @@
 
 #define BUFFER_BYTES (256 << 10)
 #define BLOCK_BYTES 4096
+#define CHUNK_BYTES (16 << 20) /* that the kernel copies at once where somebody may stop it */
+
+/* Between which files, to where it came from and shift bytes on. */
+struct pass {
+	int from, to;
+	off_t shift;
+	const int *stop; /* atomic; NULL: nobody stops it */
+};
+
+static bool
+is_stopped(const int *stop)
+{
+	return stop != NULL && g_atomic_int_get(stop) != 0;
+}
 
 /* Through a buffer of our own: between file systems, and where the kernel cannot. */
 static int
-copy_by_hand(int from, int to, off_t offset, off_t end, off_t shift)
+copy_by_hand(const struct pass *pass, off_t offset, off_t end)
 {
 	g_autofree char *buffer = g_malloc(BUFFER_BYTES);
 
 	while (offset < end) {
-		ssize_t n = pread(from, buffer, (size_t)MIN(end - offset, BUFFER_BYTES), offset);
+		ssize_t n =
+		    pread(pass->from, buffer, (size_t)MIN(end - offset, BUFFER_BYTES), offset);
 		int r;
 
+		if (is_stopped(pass->stop))
+			return -ECANCELED;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
 		if (n == 0) /* it was cut meanwhile */
 			return -EIO;
-		r = io_write_at(to, buffer, (size_t)n, offset + shift);
+		r = io_write_at(pass->to, buffer, (size_t)n, offset + pass->shift);
 		if (r < 0)
 			return r;
 		offset += n;
@@ -43,18 +60,20 @@ kernel_cannot(int error)
 	       error == EBADF;
 }
 
-/* To where it came from, and shift bytes on. */
 static int
-copy_range(int from, int to, off_t offset, off_t end, off_t shift)
+copy_range(const struct pass *pass, off_t offset, off_t end)
 {
 	while (offset < end) {
-		off_t in = offset, out = offset + shift;
-		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - offset), 0);
+		off_t in = offset, out = offset + pass->shift;
+		off_t len = pass->stop != NULL ? MIN(end - offset, CHUNK_BYTES) : end - offset;
+		ssize_t n = copy_file_range(pass->from, &in, pass->to, &out, (size_t)len, 0);
 
+		if (is_stopped(pass->stop))
+			return -ECANCELED;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0 || (n < 0 && kernel_cannot(errno)))
-			return copy_by_hand(from, to, offset, end, shift);
+			return copy_by_hand(pass, offset, end);
 		if (n < 0)
 			return -errno;
 		offset += n;
@@ -82,14 +101,14 @@ find_data(int fd, off_t offset, off_t size, off_t *ret_start, off_t *ret_end)
 }
 
 static int
-copy_sparse(int from, int to, off_t size)
+copy_sparse(const struct pass *pass, off_t size)
 {
 	off_t offset = 0, start, end;
 
-	if (ftruncate(to, size) < 0)
+	if (ftruncate(pass->to, size) < 0)
 		return -errno;
-	while (offset < size && find_data(from, offset, size, &start, &end)) {
-		int r = copy_range(from, to, start, end, 0);
+	while (offset < size && find_data(pass->from, offset, size, &start, &end)) {
+		int r = copy_range(pass, start, end);
 
 		if (r < 0)
 			return r;
@@ -99,10 +118,13 @@ copy_sparse(int from, int to, off_t size)
 }
 
 int
-copy_content(int from, int to, enum copy_mode mode)
+copy_content_unless(int from, int to, enum copy_mode mode, const int *stop)
 {
+	const struct pass pass = {.from = from, .to = to, .stop = stop};
 	struct stat status;
 
+	if (is_stopped(stop))
+		return -ECANCELED;
 	if (fstat(from, &status) < 0)
 		return -errno;
 	if (mode != COPY_SPARSE) {
@@ -111,12 +133,19 @@ copy_content(int from, int to, enum copy_mode mode)
 		if (mode == COPY_REFLINK)
 			return errno == ENOTTY ? -EOPNOTSUPP : -errno;
 	}
-	return copy_sparse(from, to, status.st_size);
+	return copy_sparse(&pass, status.st_size);
+}
+
+int
+copy_content(int from, int to, enum copy_mode mode)
+{
+	return copy_content_unless(from, to, mode, NULL);
 }
 
 int
 copy_tail(int from, off_t from_at, int to, off_t to_at)
 {
+	const struct pass pass = {.from = from, .to = to, .shift = to_at - from_at};
 	off_t border = (from_at + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
 	struct stat status;
 	int r;
@@ -124,8 +153,8 @@ copy_tail(int from, off_t from_at, int to, off_t to_at)
 	if (fstat(from, &status) < 0)
 		return -errno;
 	border = MIN(border, status.st_size); /* blocks are shared in whole ones */
-	r = copy_range(from, to, from_at, border, to_at - from_at);
-	return r < 0 ? r : copy_range(from, to, border, status.st_size, to_at - from_at);
+	r = copy_range(&pass, from_at, border);
+	return r < 0 ? r : copy_range(&pass, border, status.st_size);
 }
 
 bool

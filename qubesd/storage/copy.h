@@ -23,6 +23,9 @@ enum copy_mode {
  */
 int copy_content(int from, int to, enum copy_mode mode);
 
+/* The same, ending early with -ECANCELED when *stop (atomic; NULL: never) is not 0 any more. */
+int copy_content_unless(int from, int to, enum copy_mode mode, const int *stop);
+
 /*
  * Copies what comes from from_at on to to_at. Blocks are shared where the file system can and both
  * places lie equally far from the border of a block of 4096 bytes. Returns 0 or a negative errno.

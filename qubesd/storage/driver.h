@@ -32,6 +32,7 @@ struct volume_image {
 	bool snap_on_start, save_on_stop;
 	int revisions_to_keep; /* >= -1 */
 	enum copy_mode copy;
+	const int *stop;  /* atomic, borrowed; set: copies end with -ECANCELED. NULL: never */
 	bool is_imported; /* somebody fills what import_begin() made: recover() leaves it */
 };
 

@@ -208,11 +208,11 @@ make_sparse(const char *path, uint64_t size, bool durable)
 }
 
 static int
-fill_copy(int from, int to, enum copy_mode mode, uint64_t min_size)
+fill_copy(int from, int to, enum copy_mode mode, uint64_t min_size, const int *stop)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	struct stat status;
-	int r = copy_content(from, to, mode);
+	int r = copy_content_unless(from, to, mode, stop);
 
 	if (r < 0)
 		return r;
@@ -226,7 +226,8 @@ fill_copy(int from, int to, enum copy_mode mode, uint64_t min_size)
 
 /* At least min_size bytes. Not durable: after a crash it may be incomplete, and must be dropped. */
 static int
-make_copy(const char *from, const char *to, enum copy_mode mode, uint64_t min_size, bool durable)
+make_copy(const char *from, const char *to, enum copy_mode mode, uint64_t min_size, bool durable,
+    const int *stop)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char *temp;
@@ -239,7 +240,7 @@ make_copy(const char *from, const char *to, enum copy_mode mode, uint64_t min_si
 		close(in);
 		return out;
 	}
-	r = fill_copy(in, out, mode, min_size);
+	r = fill_copy(in, out, mode, min_size, stop);
 	close(in);
 	return close_temp(out, temp, to, durable, r);
 }
@@ -377,7 +378,7 @@ make_precache(const struct volume_image *image, const struct files *files)
 {
 	unlink_if_there(files->precache);
 	if (image->copy != COPY_SPARSE && image->revisions_to_keep != VOLUME_REVISIONS_IN_PLACE)
-		(void)make_copy(files->clean, files->precache, COPY_REFLINK, 0, true);
+		(void)make_copy(files->clean, files->precache, COPY_REFLINK, 0, true, NULL);
 }
 
 static bool
@@ -483,7 +484,8 @@ start_kept(const struct volume_image *image, const struct files *files)
 	} else if (is_fresh(files)) {
 		r = rename_over(files->precache, files->dirty);
 	} else {
-		r = make_copy(files->clean, files->dirty, image->copy, image->size, true);
+		r = make_copy(
+		    files->clean, files->dirty, image->copy, image->size, true, image->stop);
 	}
 	return r == 0 ? sync_folder(files) : r;
 }
@@ -502,8 +504,9 @@ start_snapshot(const struct volume_image *image, const struct files *files)
 		return r;
 	/* The link is the same content for as long as this takes, whatever becomes of the source. */
 	if (link(source.clean, files->clean) == 0)
-		return make_copy(files->clean, files->dirty, image->copy, image->size, false);
-	return make_copy(source.clean, files->dirty, image->copy, image->size, false);
+		return make_copy(
+		    files->clean, files->dirty, image->copy, image->size, false, image->stop);
+	return make_copy(source.clean, files->dirty, image->copy, image->size, false, image->stop);
 }
 
 static int
@@ -628,8 +631,8 @@ import_file(const struct volume_image *image, const char *path, char **ret_error
 	if (exists(files.dirty))
 		return fail(ret_error, -EBUSY, "the volume is in use");
 	/* It may come from another pool, where blocks cannot be shared. */
-	r = make_copy(
-	    path, files.import, image->copy == COPY_SPARSE ? COPY_SPARSE : COPY_AUTO, 0, true);
+	r = make_copy(path, files.import, image->copy == COPY_SPARSE ? COPY_SPARSE : COPY_AUTO, 0,
+	    true, image->stop);
 	if (r == 0)
 		r = commit(image, &files, files.import);
 	return r < 0 ? fail(ret_error, r, "the content cannot be copied") : 0;
@@ -737,7 +740,7 @@ resize_clean(const struct volume_image *image, const struct files *files, const 
 	else if (status->st_nlink == 1)
 		r = grow(files->clean, size);
 	else
-		r = make_copy(files->clean, files->clean, image->copy, size, true);
+		r = make_copy(files->clean, files->clean, image->copy, size, true, image->stop);
 	if (r == 0)
 		r = sync_folder(files);
 	if (r == 0)

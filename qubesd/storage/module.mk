@@ -13,7 +13,12 @@ test_storage.src := tests/unit/test_storage.c \
 	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
 test_storage.libs := shared
 test_storage.pkgs := cmocka glib-2.0
-test_storage.ldlibs := $(foreach f,rename link unlink ftruncate fsync copy_content,-Wl,--wrap=$(f))
+test_storage.ldlibs := $(foreach f,rename link unlink ftruncate fsync copy_content_unless copy_file_range,-Wl,--wrap=$(f))
+
+tests += test_storage_threads
+test_storage_threads.src := tests/unit/test_storage_threads.c tests/unit/lifecycle_double.c
+test_storage_threads.libs := qubesd-core shared
+test_storage_threads.pkgs := cmocka
 
 tests += test_volume
 test_volume.src := tests/unit/test_volume.c tests/unit/lifecycle_double.c

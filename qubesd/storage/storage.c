@@ -13,8 +13,41 @@ struct lane {
 	GQueue waiting; /* struct volume_job * */
 };
 
+/* Who waits for what: nobody's start waits for somebody's copy, and no look for either. */
+enum group {
+	GROUP_RUN,  /* of starts and stops */
+	GROUP_EDIT, /* what may take as long as the content is large */
+	GROUP_LOOK,
+	GROUP_COUNT,
+};
+
+/* clang-format off */
+static const int group_threads[] = {
+	[GROUP_RUN]  = STORAGE_THREADS_RUN,
+	[GROUP_EDIT] = STORAGE_THREADS_EDIT,
+	[GROUP_LOOK] = STORAGE_THREADS_LOOK,
+};
+
+static const enum group groups[] = {
+	[VOLUME_CREATE]       = GROUP_RUN, /* of a first start */
+	[VOLUME_REMOVE]       = GROUP_EDIT,
+	[VOLUME_VERIFY]       = GROUP_RUN,
+	[VOLUME_START]        = GROUP_RUN,
+	[VOLUME_STOP]         = GROUP_RUN,
+	[VOLUME_RECOVER]      = GROUP_RUN,
+	[VOLUME_IMPORT_BEGIN] = GROUP_EDIT,
+	[VOLUME_IMPORT_END]   = GROUP_EDIT,
+	[VOLUME_IMPORT_FILE]  = GROUP_EDIT,
+	[VOLUME_EXPORT_PATH]  = GROUP_EDIT,
+	[VOLUME_REVERT]       = GROUP_EDIT,
+	[VOLUME_RESIZE]       = GROUP_EDIT,
+	[VOLUME_STATUS]       = GROUP_LOOK,
+};
+/* clang-format on */
+
 struct storage {
-	GThreadPool *threads;
+	GThreadPool *threads[GROUP_COUNT];
+	int stopping; /* atomic; copies look at it */
 	struct claims *claims;
 	GHashTable *lanes; /* key -> struct lane; there is one while a job of it is under way */
 	/* Jobs that a thread has finished and the main loop has not looked at. */
@@ -195,6 +228,12 @@ lane_free(void *data)
 	g_free(lane);
 }
 
+static void
+give_to_thread(struct storage *storage, struct volume_job *job)
+{
+	g_thread_pool_push(storage->threads[groups[job->operation]], job, NULL);
+}
+
 /* The next of its lane, or the end of the lane. */
 static void
 go_on(struct storage *storage, const char *key)
@@ -205,7 +244,7 @@ go_on(struct storage *storage, const char *key)
 	if (next == NULL)
 		g_hash_table_remove(storage->lanes, key);
 	else
-		g_thread_pool_push(storage->threads, next, NULL);
+		give_to_thread(storage, next);
 }
 
 static void
@@ -248,7 +287,9 @@ storage_new(void)
 {
 	struct storage *storage = g_new0(struct storage, 1);
 
-	storage->threads = g_thread_pool_new(on_thread, storage, STORAGE_THREADS, FALSE, NULL);
+	for (int i = 0; i < GROUP_COUNT; i++)
+		storage->threads[i] =
+		    g_thread_pool_new(on_thread, storage, group_threads[i], FALSE, NULL);
 	storage->lanes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, lane_free);
 	storage->claims = claims_new();
 	g_mutex_init(&storage->lock);
@@ -264,7 +305,9 @@ storage_free(struct storage *storage)
 {
 	if (storage == NULL)
 		return;
-	g_thread_pool_free(storage->threads, FALSE, TRUE); /* those it has begun, or was given */
+	g_atomic_int_set(&storage->stopping, 1);
+	for (int i = 0; i < GROUP_COUNT; i++) /* those they have begun, or were given */
+		g_thread_pool_free(storage->threads[i], FALSE, TRUE);
 	g_source_destroy(storage->wake);
 	g_source_unref(storage->wake);
 	g_queue_clear_full(&storage->finished, (GDestroyNotify)volume_job_free);
@@ -288,8 +331,9 @@ storage_run(struct storage *storage, struct volume_job *job,
 
 	job->done = done;
 	job->data = data;
-	if (job->operation == VOLUME_STATUS) {
-		g_thread_pool_push(storage->threads, job, NULL);
+	job->image->stop = &storage->stopping;
+	if (groups[job->operation] == GROUP_LOOK) {
+		give_to_thread(storage, job);
 		return;
 	}
 	job->key = g_strconcat(job->pool, ":", job->image->vid, NULL);
@@ -302,5 +346,5 @@ storage_run(struct storage *storage, struct volume_job *job,
 	lane->key = g_strdup(job->key);
 	g_queue_init(&lane->waiting);
 	g_hash_table_insert(storage->lanes, lane->key, lane);
-	g_thread_pool_push(storage->threads, job, NULL);
+	give_to_thread(storage, job);
 }

@@ -2,8 +2,9 @@
  * storage - work on volumes, in threads of its own.
  *
  * Shape:  a job is one function of a driver on one image. Jobs of one volume run one after another in
- *         the order they came; those of different volumes in parallel, STORAGE_THREADS at a time.
- *         Looks (VOLUME_STATUS) wait for nobody.
+ *         the order they came; those of different volumes in parallel. What starts and stops qubes,
+ *         what changes content, and looks (VOLUME_STATUS) have threads of their own: long copies hold
+ *         up neither of the others. Looks do not wait for jobs of their volume.
  * Marks:  a started volume has a file "volume-running-..." in the runtime folder until it is stopped.
  * Thread: everything here is called on the main loop, and done() comes on it, never before
  *         storage_run() has returned.
@@ -13,12 +14,18 @@
 
 #include "qubesd/storage/driver.h"
 
-#define STORAGE_THREADS 4
+/* Threads at most. A qube has four volumes, and where blocks cannot be shared a start copies. */
+#define STORAGE_THREADS_RUN 16
+#define STORAGE_THREADS_EDIT 4
+#define STORAGE_THREADS_LOOK 2
 
 struct storage;
 
 struct storage *storage_new(void);
-/* Waits for the jobs under way; the others never run. No done() is called any more. NULL is fine. */
+/*
+ * Copies end as if they had failed; waits for the rest of the jobs under way; the others never run. No
+ * done() is called any more. NULL is fine.
+ */
 void storage_free(struct storage *storage);
 
 /* What callers have begun. Borrowed. */

@@ -49,7 +49,24 @@ WRAP(link, (const char *from, const char *to), (from, to))
 WRAP(unlink, (const char *path), (path))
 WRAP(ftruncate, (int fd, off_t size), (fd, size))
 WRAP(fsync, (int fd), (fd))
-WRAP(copy_content, (int from, int to, enum copy_mode mode), (from, to, mode))
+WRAP(copy_content_unless, (int from, int to, enum copy_mode mode, const int *stop),
+    (from, to, mode, stop))
+
+/* After how many runs of data a copy is told to stop; -1: never. */
+static int runs_to_stop = -1;
+static int stop_flag;
+
+ssize_t __real_copy_file_range(int from, off_t *in, int to, off_t *out, size_t len, unsigned flags);
+ssize_t __wrap_copy_file_range(int from, off_t *in, int to, off_t *out, size_t len, unsigned flags);
+ssize_t
+__wrap_copy_file_range(int from, off_t *in, int to, off_t *out, size_t len, unsigned flags)
+{
+	if (runs_to_stop == 0)
+		stop_flag = 1;
+	if (runs_to_stop >= 0)
+		runs_to_stop--;
+	return __real_copy_file_range(from, in, to, out, len, flags);
+}
 
 /* --- a folder and a volume in it ------------------------------------------------------------ */
 
@@ -871,6 +888,85 @@ adm_10_killed_between_any_two_steps_a_volume_is_old_or_new(void **state)
 	}
 }
 
+/* 64 MiB of data: more than the kernel is asked for at once. */
+static char *
+large_file(const struct fixture *f)
+{
+	char *path = g_build_filename(f->dir, "large", NULL);
+	g_autofree char *bytes = g_malloc(MIB);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	memset(bytes, 7, MIB);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(write(fd, bytes, MIB), MIB);
+	close(fd);
+	return path;
+}
+
+static unsigned
+entries_of(const struct fixture *f)
+{
+	g_autofree char *folder = path_of(f, "");
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	unsigned count = 0;
+
+	while (g_dir_read_name(dir) != NULL)
+		count++;
+	return count;
+}
+
+static int
+import_stopped_after(struct fixture *f, const char *path, int runs)
+{
+	g_autofree char *error = NULL;
+	int r;
+
+	stop_flag = 0;
+	runs_to_stop = runs;
+	f->kept.stop = &stop_flag;
+	f->kept.copy = COPY_SPARSE;
+	r = f->driver->import_file(&f->kept, path, &error);
+	f->kept.stop = NULL;
+	runs_to_stop = -1;
+	return r;
+}
+
+static void
+a_copy_that_is_stopped_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *path = large_file(f);
+	g_autofree char *error = NULL;
+	unsigned before;
+	bool made;
+
+	assert_int_equal(f->driver->create(&f->kept, &made, &error), 0);
+	before = entries_of(f);
+	assert_int_equal(import_stopped_after(f, path, 0), -ECANCELED);
+	assert_int_equal(import_stopped_after(f, path, 1), -ECANCELED);
+	assert_int_equal(entries_of(f), before);
+	assert_int_equal(number_of(f, "private.img"), 0);
+	assert_int_equal(import_stopped_after(f, path, -1), 0);
+	assert_int_equal(number_of(f, "private.img"), 0x07070707);
+}
+
+static void
+a_copy_that_is_stopped_before_it_begins_does_not(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *error = NULL, *why = NULL;
+	const int stopped = 1;
+	char *disk = NULL;
+	bool made;
+
+	assert_int_equal(f->driver->create(&f->kept, &made, &error), 0);
+	f->snapshot.stop = &stopped;
+	assert_int_equal(f->driver->start(&f->snapshot, &disk, &why), -ECANCELED);
+	assert_null(disk);
+	assert_int_equal(number_of(f, "root-dirty.img"), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -894,6 +990,8 @@ main(void)
 	    TEST(a_stale_copy_made_ahead_is_not_used),
 	    TEST(holes_stay_holes_and_shared_blocks_take_no_room),
 	    TEST(kernels_have_a_device_when_they_have_modules),
+	    TEST(a_copy_that_is_stopped_leaves_nothing),
+	    TEST(a_copy_that_is_stopped_before_it_begins_does_not),
 	    cmocka_unit_test(adm_10_killed_between_any_two_steps_a_volume_is_old_or_new),
 	};
 
