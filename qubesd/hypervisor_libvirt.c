@@ -110,11 +110,9 @@ prepare_qemu(const struct hypervisor_qube *qube, struct libvirt_start *start, ch
 {
 	g_autofree char *port_path = machine_port_path(qube->xid);
 	g_autofree char *console_path = machine_console_path(qube->xid);
-	g_autofree char *region_name = region_file_name(qube->uuid);
 	struct domain_xml_machine machine = {
 	    .port_path = port_path,
 	    .console_path = console_path,
-	    .region_name = region_name,
 	    .region_bytes = region_bytes(),
 	};
 	int r = format_conf(qube, qube->xid, &start->conf, ret_error);
@@ -130,6 +128,8 @@ prepare_qemu(const struct hypervisor_qube *qube, struct libvirt_start *start, ch
 		log_info("%s: it gets no network: a QEMU machine cannot have a network qube yet",
 		    qube->name);
 	start->region_bytes = machine.region_bytes;
+	start->region_name = region_file_draw_name(qube->uuid);
+	machine.region_name = start->region_name;
 	start->saved = saved_machine_new(qube);
 	r = domain_xml_new(qube, DOMAIN_XML_QEMU, &machine, &start->xml, ret_error);
 	machine.kvm = true;

@@ -61,8 +61,8 @@ open_state(const struct libvirt_job *job)
 static bool
 plug_region(const struct libvirt_job *job, virDomainPtr domain)
 {
-	g_autofree char *name = region_file_name(job->uuid);
-	g_autofree char *xml = domain_xml_region_new(name, job->start->region_bytes);
+	g_autofree char *xml =
+	    domain_xml_region_new(job->start->region_name, job->start->region_bytes);
 
 	return virDomainAttachDeviceFlags(domain, xml, VIR_DOMAIN_AFFECT_LIVE) == 0;
 }

@@ -55,6 +55,7 @@ start_free(struct libvirt_start *start)
 	g_free(start->xml);
 	g_free(start->xml_kvm);
 	g_free(start->conf);
+	g_free(start->region_name);
 	saved_machine_free(start->saved);
 	g_free(start->saved_key);
 	g_free(start);
@@ -422,6 +423,7 @@ make_machine(struct libvirt_job *job)
 	    .uuid = job->uuid,
 	    .kind = libvirt->base.kind,
 	    .conf = job->start->conf,
+	    .region = job->start->region_name,
 	    .region_bytes = job->start->region_bytes,
 	    .uid = libvirt->qemu_uid,
 	    .gid = libvirt->qemu_gid,

@@ -66,6 +66,7 @@ struct libvirt_finding {
 /* What a start needs besides its name. */
 struct libvirt_start {
 	uint64_t region_bytes; /* QEMU */
+	char *region_name;     /* owned; QEMU (region_file.h) */
 	char *xml;             /* owned */
 	char *xml_kvm;         /* owned; QEMU: the same for where KVM works */
 	char *conf;            /* owned; QEMU: text of guest.conf */

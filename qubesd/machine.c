@@ -15,10 +15,10 @@
 
 #define FOLDER "machine"
 
-/* Over the making and removing of folders and regions: a region goes with the last folder of its qube. */
+/* Over the making and removing of folders and regions. */
 static GMutex mutex;
 
-static const char *const files[] = {"port.sock", "console.sock", "uuid"};
+static const char *const files[] = {"port.sock", "console.sock", "facts"};
 
 static char *
 folder_of(uint32_t xid)
@@ -48,18 +48,26 @@ machine_console_path(uint32_t xid)
 	return file_of(xid, "console.sock");
 }
 
-/* Two lines: the UUID and the kind. NULL when there are none. g_strfreev(). */
+enum fact {
+	FACT_UUID,
+	FACT_KIND,
+	FACT_REGION,
+	FACT_COUNT,
+};
+
+/* A line each. NULL when there are none. g_strfreev(). */
 static GStrv
 read_facts(uint32_t xid)
 {
-	g_autofree char *path = file_of(xid, "uuid");
+	g_autofree char *path = file_of(xid, "facts");
 	g_autofree char *text = NULL;
 	GStrv lines;
 
 	if (!g_file_get_contents(path, &text, NULL, NULL))
 		return NULL;
-	lines = g_strsplit(text, "\n", 3);
-	if (g_strv_length(lines) == 3 && text_is_uuid(lines[0]))
+	lines = g_strsplit(text, "\n", FACT_COUNT + 1);
+	if (g_strv_length(lines) == FACT_COUNT + 1 && text_is_uuid(lines[FACT_UUID]) &&
+	    region_file_is_name(lines[FACT_REGION]))
 		return lines;
 	g_strfreev(lines);
 	return NULL;
@@ -71,8 +79,8 @@ is_of(uint32_t xid, const char *uuid, const char *kind)
 {
 	g_auto(GStrv) facts = read_facts(xid);
 
-	return facts == NULL || ((uuid == NULL || strcmp(facts[0], uuid) == 0) &&
-				    (kind == NULL || strcmp(facts[1], kind) == 0));
+	return facts == NULL || ((uuid == NULL || strcmp(facts[FACT_UUID], uuid) == 0) &&
+				    (kind == NULL || strcmp(facts[FACT_KIND], kind) == 0));
 }
 
 /* --- making --------------------------------------------------------------------------------- */
@@ -81,8 +89,9 @@ static int
 make_folder(const struct machine_spec *spec)
 {
 	g_autofree char *folder = folder_of(spec->xid);
-	g_autofree char *path = file_of(spec->xid, "uuid");
-	g_autofree char *text = g_strconcat(spec->uuid, "\n", spec->kind, "\n", NULL);
+	g_autofree char *path = file_of(spec->xid, "facts");
+	g_autofree char *text =
+	    g_strconcat(spec->uuid, "\n", spec->kind, "\n", spec->region, "\n", NULL);
 
 	/* libvirt makes the sockets, as whoever it runs as: the folder can be entered, not listed */
 	if (g_mkdir_with_parents(folder, 0711) < 0)
@@ -96,8 +105,8 @@ make_files(const struct machine_spec *spec, char **ret_error)
 	int r = make_folder(spec);
 
 	if (r == 0)
-		return region_file_make(REGION_FILE_DIR, spec->uuid, spec->region_bytes, spec->uid,
-		    spec->gid, ret_error);
+		return region_file_make(REGION_FILE_DIR, spec->region, spec->region_bytes,
+		    spec->uid, spec->gid, ret_error);
 	*ret_error = g_strdup_printf("its folder cannot be made: %s", g_strerror(-r));
 	return r;
 }
@@ -106,7 +115,7 @@ static int
 add_to_broker(const struct machine_spec *spec)
 {
 	g_autofree char *port = machine_port_path(spec->xid);
-	g_autofree char *region = region_file_path(spec->uuid);
+	g_autofree char *region = region_file_path(spec->region);
 	struct broker_control *broker;
 	int r = broker_control_new(NULL, &broker);
 
@@ -186,28 +195,6 @@ remove_from_broker(uint32_t xid)
 		log_warn("vchan-broker keeps domain %" PRIu32 ": %s", xid, g_strerror(-r));
 }
 
-/* The ids of all machines that are said to be of that qube or kind (NULL: any). */
-static GArray *
-find_machines(const char *uuid, const char *kind)
-{
-	g_autofree char *path = path_in_runtime_dir(FOLDER);
-	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-	GArray *xids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-	const char *name;
-
-	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-		guint64 number;
-		uint32_t xid;
-
-		if (!g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &number, NULL))
-			continue;
-		xid = (uint32_t)number;
-		if (is_of(xid, uuid, kind))
-			g_array_append_val(xids, xid);
-	}
-	return xids;
-}
-
 static void
 remove_files(uint32_t xid)
 {
@@ -222,30 +209,14 @@ remove_files(uint32_t xid)
 		log_warn("%s stays: %s", folder, g_strerror(errno));
 }
 
-/* Does one beside xid say that it is of that qube? */
-static bool
-has_other_machine(const char *uuid, uint32_t xid)
-{
-	g_autoptr(GArray) xids = find_machines(uuid, NULL);
-
-	for (guint i = 0; i < xids->len; i++) {
-		uint32_t other = g_array_index(xids, uint32_t, i);
-		g_auto(GStrv) facts = other != xid ? read_facts(other) : NULL;
-
-		if (facts != NULL)
-			return true;
-	}
-	return false;
-}
-
 /* The region and the folder. */
 static void
 remove_rest(uint32_t xid)
 {
 	g_auto(GStrv) facts = read_facts(xid);
 
-	if (facts != NULL && !has_other_machine(facts[0], xid))
-		region_file_remove(REGION_FILE_DIR, facts[0]);
+	if (facts != NULL)
+		region_file_remove(REGION_FILE_DIR, facts[FACT_REGION]);
 	remove_files(xid);
 }
 
@@ -269,5 +240,20 @@ machine_remove(uint32_t xid, const char *uuid, const char *kind)
 GArray *
 machine_list(const char *kind)
 {
-	return find_machines(NULL, kind);
+	g_autofree char *path = path_in_runtime_dir(FOLDER);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	GArray *xids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		guint64 number;
+		uint32_t xid;
+
+		if (!g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &number, NULL))
+			continue;
+		xid = (uint32_t)number;
+		if (is_of(xid, NULL, kind))
+			g_array_append_val(xids, xid);
+	}
+	return xids;
 }

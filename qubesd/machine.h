@@ -2,8 +2,8 @@
  * machine - what a QEMU machine has on the host beside its domain in libvirt.
  *
  * Shape:  machine/XID/ in the runtime folder: port.sock and console.sock, on which QEMU listens, and
- *         the file uuid with the qube's UUID and the kind of its hypervisor; the file of its region
- *         (region_file.h); its entry at vchan-broker; and the process that copies its console to
+ *         the file facts with the qube's UUID, the kind of its hypervisor and the name of its region;
+ *         the file of that region (region_file.h); its entry at vchan-broker; and the process that copies its console to
  *         log/guest-NAME.log. All of it is made before the domain, and removed after its end by
  *         whoever finds it ended: the folder goes last, so nothing is forgotten.
  * Blocks: yes, for short exchanges with the broker: only in a worker.
@@ -18,7 +18,8 @@
 struct machine_spec {
 	uint32_t xid;
 	const char *uuid, *kind;
-	const char *conf; /* text of guest.conf */
+	const char *conf;   /* text of guest.conf */
+	const char *region; /* name of the file (region_file.h) */
 	uint64_t region_bytes;
 	uid_t uid; /* of QEMU; -1: ours */
 	gid_t gid;
@@ -35,8 +36,7 @@ void machine_watch_console(uint32_t xid, const char *name);
 
 /*
  * Everything of it, as far as it is there; but nothing when it is that of another qube or kind: an
- * xid may come from a description that is older than this boot. uuid NULL: whoever's. The region
- * stays when a newer machine of the same qube has it.
+ * xid may come from a description that is older than this boot. uuid NULL: whoever's.
  */
 void machine_remove(uint32_t xid, const char *uuid, const char *kind);
 

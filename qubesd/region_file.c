@@ -6,30 +6,41 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #define PREFIX_OF_NAME "bordure-"
+#define UUID_LEN 36   /* characters */
+#define RANDOM_LEN 32 /* hex digits */
 
 char *
-region_file_name(const char *uuid)
+region_file_draw_name(const char *uuid)
 {
-	return g_strconcat(PREFIX_OF_NAME, uuid, NULL);
+	uint64_t number[2];
+
+	while (getrandom(number, sizeof(number), 0) != sizeof(number))
+		;
+	return g_strdup_printf(
+	    PREFIX_OF_NAME "%s-%016" PRIx64 "%016" PRIx64, uuid, number[0], number[1]);
 }
 
-static char *
-path_in(const char *dir, const char *uuid)
+bool
+region_file_is_name(const char *name)
 {
-	g_autofree char *name = region_file_name(uuid);
+	size_t prefix_len = strlen(PREFIX_OF_NAME);
 
-	return g_build_filename(dir, name, NULL);
+	return strlen(name) == prefix_len + UUID_LEN + 1 + RANDOM_LEN &&
+	       g_str_has_prefix(name, PREFIX_OF_NAME) &&
+	       strspn(name + prefix_len, "0123456789abcdef-") == strlen(name) - prefix_len;
 }
 
 char *
-region_file_path(const char *uuid)
+region_file_path(const char *name)
 {
-	return path_in(REGION_FILE_DIR, uuid);
+	return g_build_filename(REGION_FILE_DIR, name, NULL);
 }
 
 /* What the regions that are there may still take. Anybody may put files there: they promise nothing. */
@@ -95,13 +106,11 @@ fill(int fd, uint64_t bytes, uid_t uid, gid_t gid)
 
 int
 region_file_make(
-    const char *dir, const char *uuid, uint64_t bytes, uid_t uid, gid_t gid, char **ret_error)
+    const char *dir, const char *name, uint64_t bytes, uid_t uid, gid_t gid, char **ret_error)
 {
-	g_autofree char *path = path_in(dir, uuid);
-	int fd, r;
+	g_autofree char *path = g_build_filename(dir, name, NULL);
+	int fd, r = check_room(dir, bytes, uid, ret_error);
 
-	(void)unlink(path); /* before the counting; nobody runs with it any more */
-	r = check_room(dir, bytes, uid, ret_error);
 	if (r < 0)
 		return r;
 	fd = create(path);
@@ -119,9 +128,9 @@ region_file_make(
 }
 
 void
-region_file_remove(const char *dir, const char *uuid)
+region_file_remove(const char *dir, const char *name)
 {
-	g_autofree char *path = path_in(dir, uuid);
+	g_autofree char *path = g_build_filename(dir, name, NULL);
 
 	if (unlink(path) < 0 && errno != ENOENT)
 		log_warn("%s stays: %s", path, g_strerror(errno));

@@ -12,7 +12,7 @@
 #define KIND "qemu:///session"
 
 static char *folder;
-static char *uuid, *other_uuid; /* random: the folder of the regions is everybody's */
+static char *uuid, *other_uuid, *region; /* random: the folder of the regions is everybody's */
 
 static int
 set_up(void **state)
@@ -21,6 +21,7 @@ set_up(void **state)
 	folder = g_dir_make_tmp("test_machine_host-XXXXXX", NULL);
 	uuid = g_uuid_string_random();
 	other_uuid = g_uuid_string_random();
+	region = region_file_draw_name(uuid);
 	return folder != NULL && g_setenv("QUBES_RUNTIME_DIR", folder, TRUE) ? 0 : -1;
 }
 
@@ -30,7 +31,8 @@ tear_down(void **state)
 	int r = tree_remove(folder);
 
 	(void)state;
-	region_file_remove(REGION_FILE_DIR, uuid);
+	region_file_remove(REGION_FILE_DIR, region);
+	g_free(region);
 	g_free(folder);
 	g_free(uuid);
 	g_free(other_uuid);
@@ -44,14 +46,20 @@ path_of(uint32_t xid)
 }
 
 static void
-put_machine(uint32_t xid)
+put_machine_with(uint32_t xid, const char *region_name)
 {
 	g_autofree char *path = path_of(xid);
-	g_autofree char *file = g_build_filename(path, "uuid", NULL);
-	g_autofree char *text = g_strdup_printf("%s\n" KIND "\n", uuid);
+	g_autofree char *file = g_build_filename(path, "facts", NULL);
+	g_autofree char *text = g_strdup_printf("%s\n" KIND "\n%s\n", uuid, region_name);
 
 	assert_int_equal(g_mkdir_with_parents(path, 0711), 0);
 	assert_true(g_file_set_contents(file, text, -1, NULL));
+}
+
+static void
+put_machine(uint32_t xid)
+{
+	put_machine_with(xid, region);
 }
 
 static void
@@ -60,7 +68,7 @@ put_region(void)
 	char *error = NULL;
 
 	assert_int_equal(
-	    region_file_make(REGION_FILE_DIR, uuid, 4096, (uid_t)-1, (gid_t)-1, &error), 0);
+	    region_file_make(REGION_FILE_DIR, region, 4096, (uid_t)-1, (gid_t)-1, &error), 0);
 }
 
 static bool
@@ -74,7 +82,7 @@ has_machine(uint32_t xid)
 static bool
 has_region(void)
 {
-	g_autofree char *path = region_file_path(uuid);
+	g_autofree char *path = region_file_path(region);
 
 	return access(path, F_OK) == 0;
 }
@@ -107,10 +115,12 @@ a_lost_machine_is_removed_whosever_it_was(void **state)
 }
 
 static void
-the_region_stays_for_the_newer_run_of_the_qube(void **state)
+each_run_of_a_qube_has_a_region_of_its_own(void **state)
 {
+	g_autofree char *older = region_file_draw_name(uuid);
+
 	(void)state;
-	put_machine(41);
+	put_machine_with(41, older);
 	put_machine(42);
 	put_region();
 	machine_remove(41, uuid, KIND);
@@ -119,6 +129,21 @@ the_region_stays_for_the_newer_run_of_the_qube(void **state)
 	assert_true(has_region());
 	machine_remove(42, uuid, KIND);
 	assert_false(has_region());
+}
+
+/* Then it is no machine that says what it is; and nothing but a region is ever removed there. */
+static void
+a_name_that_is_none_of_a_region_is_not_followed(void **state)
+{
+	g_autofree char *victim = g_build_filename(folder, "victim", NULL);
+	g_autofree char *name = g_strconcat("bordure-/../../..", victim, NULL);
+
+	(void)state;
+	assert_true(g_file_set_contents(victim, "kept", -1, NULL));
+	put_machine_with(41, name);
+	machine_remove(41, uuid, KIND);
+	assert_false(has_machine(41));
+	assert_int_equal(access(victim, F_OK), 0);
 }
 
 static void
@@ -144,7 +169,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_machine_is_removed_for_its_own_qube_and_kind_only),
 	    TEST(a_lost_machine_is_removed_whosever_it_was),
-	    TEST(the_region_stays_for_the_newer_run_of_the_qube),
+	    TEST(each_run_of_a_qube_has_a_region_of_its_own),
+	    TEST(a_name_that_is_none_of_a_region_is_not_followed),
 	    TEST(machines_are_listed_by_kind),
 	};
 

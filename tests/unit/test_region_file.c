@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define UUID "2f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21"
-#define OTHER "3f1e7b0a-9d53-4f0e-8b5c-7a1c3f0d9e21"
+#define NAME "bordure-" UUID "-00112233445566778899aabbccddeeff"
+#define OTHER "bordure-" UUID "-10112233445566778899aabbccddeeff"
 #define MIB (UINT64_C(1) << 20)
 #define NOBODY ((uid_t)-1)
 
@@ -26,7 +27,7 @@ set_up(void **state)
 	folder = g_strdup("/dev/shm/test_region_file-XXXXXX");
 	if (g_mkdtemp(folder) == NULL)
 		return -1;
-	path = g_build_filename(folder, "bordure-" UUID, NULL);
+	path = g_build_filename(folder, NAME, NULL);
 	return 0;
 }
 
@@ -34,7 +35,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	region_file_remove(folder, UUID);
+	region_file_remove(folder, NAME);
 	region_file_remove(folder, OTHER);
 	g_rmdir(folder);
 	g_free(folder);
@@ -52,10 +53,10 @@ free_bytes(void)
 }
 
 static int
-make(const char *uuid, uint64_t bytes)
+make(const char *name, uint64_t bytes)
 {
 	g_autofree char *error = NULL;
-	int r = region_file_make(folder, uuid, bytes, NOBODY, NOBODY, &error);
+	int r = region_file_make(folder, name, bytes, NOBODY, NOBODY, &error);
 
 	assert_true((r < 0) == (error != NULL));
 	return r;
@@ -67,53 +68,62 @@ region_file_is_sparse_private_and_as_large_as_asked_for(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(make(UUID, 16 * MIB), 0);
+	assert_int_equal(make(NAME, 16 * MIB), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 16 * MIB);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_blocks, 0);
-	region_file_remove(folder, UUID);
+	region_file_remove(folder, NAME);
 	assert_int_equal(stat(path, &st), -1);
 }
 
 static void
-region_file_of_an_earlier_run_is_replaced_and_not_reused(void **state)
-{
-	g_autofree char *text = NULL;
-	gsize len;
-
-	(void)state;
-	assert_true(g_file_set_contents(path, "secret", -1, NULL));
-	assert_int_equal(make(UUID, MIB), 0);
-	assert_true(g_file_get_contents(path, &text, &len, NULL));
-	assert_int_equal(len, MIB);
-	assert_memory_equal(text, "\0\0\0\0\0\0", 6);
-}
-
-static void
-region_file_follows_no_link(void **state)
+region_file_whose_name_is_taken_is_an_error(void **state)
 {
 	g_autofree char *target = g_build_filename(folder, "target", NULL);
-	struct stat st;
+	g_autofree char *text = NULL;
 
 	(void)state;
-	assert_true(g_file_set_contents(target, "kept", -1, NULL));
+	assert_true(g_file_set_contents(path, "somebody's", -1, NULL));
+	assert_int_equal(make(NAME, MIB), -EEXIST);
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_string_equal(text, "somebody's");
+	g_unlink(path);
+	assert_int_equal(g_mkdir(path, 0700), 0);
+	assert_int_equal(make(NAME, MIB), -EEXIST);
+	g_rmdir(path);
 	assert_int_equal(symlink(target, path), 0);
-	assert_int_equal(make(UUID, MIB), 0);
-	assert_int_equal(lstat(path, &st), 0);
-	assert_true(S_ISREG(st.st_mode));
-	assert_int_equal(stat(target, &st), 0);
-	assert_int_equal(st.st_size, 4);
-	g_unlink(target);
+	assert_int_equal(make(NAME, MIB), -EEXIST);
+	assert_int_equal(access(target, F_OK), -1);
 }
 
 static void
-region_file_whose_name_is_a_folder_is_an_error(void **state)
+soc_02_region_file_name_cannot_be_foreseen(void **state)
 {
+	g_autofree char *one = region_file_draw_name(UUID);
+	g_autofree char *two = region_file_draw_name(UUID);
+
 	(void)state;
-	assert_int_equal(g_mkdir(path, 0700), 0);
-	assert_int_equal(make(UUID, MIB), -EEXIST);
-	g_rmdir(path);
+	assert_true(g_str_has_prefix(one, "bordure-" UUID "-"));
+	assert_int_equal(strlen(one), strlen(NAME));
+	assert_string_not_equal(one, two);
+	assert_true(region_file_is_name(one));
+	assert_true(region_file_is_name(two));
+}
+
+static void
+region_file_names_have_one_shape(void **state)
+{
+	static const char *const others[] = {"", "bordure-", "bordure-" UUID, NAME "0",
+	    "Bordure-" UUID "-00112233445566778899aabbccddeeff",
+	    "bordure-" UUID "-00112233445566778899aabbccddeef/",
+	    "bordure-" UUID "-../../../../../../../etc/passwd",
+	    "bordure-" UUID "-00112233445566778899aabbccddeef"};
+
+	(void)state;
+	assert_true(region_file_is_name(NAME));
+	for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+		assert_false(region_file_is_name(others[i]));
 }
 
 static void
@@ -122,30 +132,31 @@ region_file_needs_room_for_all_of_it(void **state)
 	uint64_t room = free_bytes();
 
 	(void)state;
-	assert_int_equal(make(UUID, room + 256 * MIB), -ENOSPC);
+	assert_int_equal(make(NAME, room + 256 * MIB), -ENOSPC);
 	assert_int_equal(access(path, F_OK), -1);
-	assert_int_equal(make(UUID, room / 2), 0);
+	assert_int_equal(make(NAME, room / 2), 0);
 	/* not taken yet, but promised */
 	assert_int_equal(make(OTHER, room / 2 + 256 * MIB), -ENOSPC);
 	assert_int_equal(make(OTHER, MIB), 0);
-	/* its own promise of an earlier run does not count */
-	assert_int_equal(make(UUID, room / 2), 0);
+	/* a promise ends with its file */
+	region_file_remove(folder, NAME);
+	assert_int_equal(make(NAME, room / 2), 0);
 }
 
 /* A file with holes costs who makes it nothing. */
 static void
 soc_02_files_of_other_users_promise_nothing(void **state)
 {
-	g_autofree char *other = g_build_filename(folder, "bordure-" OTHER, NULL);
+	g_autofree char *other = g_build_filename(folder, OTHER, NULL);
 
 	(void)state;
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(make(OTHER, 0), 0);
 	assert_int_equal(truncate(other, INT64_C(1) << 40), 0);
-	assert_int_equal(make(UUID, MIB), -ENOSPC);
+	assert_int_equal(make(NAME, MIB), -ENOSPC);
 	assert_int_equal(chown(other, 65534, 65534), 0);
-	assert_int_equal(make(UUID, MIB), 0);
+	assert_int_equal(make(NAME, MIB), 0);
 }
 
 int
@@ -154,9 +165,9 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(region_file_is_sparse_private_and_as_large_as_asked_for),
-	    TEST(region_file_of_an_earlier_run_is_replaced_and_not_reused),
-	    TEST(region_file_follows_no_link),
-	    TEST(region_file_whose_name_is_a_folder_is_an_error),
+	    TEST(region_file_whose_name_is_taken_is_an_error),
+	    TEST(soc_02_region_file_name_cannot_be_foreseen),
+	    TEST(region_file_names_have_one_shape),
 	    TEST(region_file_needs_room_for_all_of_it),
 	    TEST(soc_02_files_of_other_users_promise_nothing),
 	};
