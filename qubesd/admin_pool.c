@@ -7,14 +7,13 @@
 #include "qubesd/admin_methods.h"
 #include "qubesd/grammar.h"
 #include "qubesd/pool_decode.h"
-#include "qubesd/storage/driver.h"
+#include "qubesd/storage/storage.h"
 #include "qubesd/storage/volume.h"
 #include "shared/log.h"
 
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 void
 admin_device_class_list(struct admin_call *call)
@@ -55,17 +54,47 @@ compare_lines(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void
-append_sizes(GString *lines, const struct pool *pool)
-{
-	const char *dir = pool_get(pool, "dir_path");
-	struct statvfs status;
+/* What is known of a pool before its file system has been asked, which may take its time. */
+struct looking {
+	struct admin_call *call;
+	GString *lines; /* owned */
+};
 
-	if (strcmp(pool->driver, "linux-kernel") == 0 || dir == NULL || statvfs(dir, &status) < 0)
+static void
+on_sizes(struct volume_job *job, void *data)
+{
+	struct looking *looking = data;
+
+	if (job->result == 0)
+		g_string_append_printf(looking->lines,
+		    "size=%" G_GUINT64_FORMAT "\nusage=%" G_GUINT64_FORMAT "\n", job->status.size,
+		    job->status.usage);
+	admin_call_reply(looking->call, looking->lines->str);
+	g_string_free(looking->lines, TRUE);
+	g_free(looking);
+}
+
+/* Takes lines over. */
+static void
+reply_with_sizes(struct admin_call *call, const struct pool *pool, GString *lines)
+{
+	const struct volume_driver *driver = volume_driver_find(pool->driver);
+	const char *dir = pool_get(pool, "dir_path");
+	struct volume_image *image;
+	struct looking *looking;
+
+	if (driver == NULL || driver->pool_status == NULL || dir == NULL) {
+		admin_call_reply(call, lines->str);
+		g_string_free(lines, TRUE);
 		return;
-	g_string_append_printf(lines, "size=%" G_GUINT64_FORMAT "\nusage=%" G_GUINT64_FORMAT "\n",
-	    (guint64)status.f_blocks * status.f_frsize,
-	    (guint64)(status.f_blocks - status.f_bfree) * status.f_frsize);
+	}
+	image = g_new0(struct volume_image, 1);
+	image->dir = g_strdup(dir);
+	looking = g_new0(struct looking, 1);
+	looking->call = call;
+	looking->lines = lines;
+	storage_run(qubes_app_storage(admin_call_app(call)),
+	    volume_job_new(driver, VOLUME_POOL_STATUS, pool->name, image), on_sizes, looking);
 }
 
 void
@@ -73,7 +102,7 @@ admin_pool_info(struct admin_call *call)
 {
 	const struct pool *pool = qubes_app_pool(admin_call_app(call), admin_call_arg(call));
 	g_autoptr(GPtrArray) config = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GString) lines = g_string_new(NULL);
+	GString *lines;
 
 	if (pool == NULL) {
 		admin_call_fail_with(
@@ -92,10 +121,10 @@ admin_pool_info(struct admin_call *call)
 				(const char *)pool->config->pdata[i + 1]));
 	}
 	g_ptr_array_sort(config, compare_lines);
+	lines = g_string_new(NULL);
 	for (guint i = 0; i < config->len; i++)
 		g_string_append(lines, config->pdata[i]);
-	append_sizes(lines, pool);
-	admin_call_reply(call, lines->str);
+	reply_with_sizes(call, pool, lines);
 }
 
 /* The pool that the argument names; NULL: the call has been refused. */

@@ -25,6 +25,7 @@ test_admin_decode.pkgs := cmocka glib-2.0
 test_admin.src := tests/unit/test_admin.c $(admin-tests-src)
 test_admin.libs := qubesd-core shared
 test_admin.pkgs := cmocka
+test_admin.ldlibs := -Wl,--wrap=statvfs
 
 tests += test_store
 test_store.src := tests/unit/test_store.c tests/unit/lifecycle_double.c

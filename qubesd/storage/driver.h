@@ -84,6 +84,9 @@ struct volume_driver {
 	int (*resize)(const struct volume_image *image, uint64_t size, char **ret_error);
 	int (*status)(
 	    const struct volume_image *image, struct volume_status *ret, char **ret_error);
+	/* size and usage of the whole pool: of image only dir counts. NULL: it has none. */
+	int (*pool_status)(
+	    const struct volume_image *image, struct volume_status *ret, char **ret_error);
 };
 
 extern const struct volume_driver volume_driver_file, volume_driver_reflink, volume_driver_kernel;

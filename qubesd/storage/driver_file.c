@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -813,11 +814,27 @@ status_of(const struct volume_image *image, struct volume_status *ret, char **re
 	return 0;
 }
 
+/* Of the file system, which others may use as well. */
+static int
+pool_status(const struct volume_image *image, struct volume_status *ret, char **ret_error)
+{
+	struct statvfs status;
+
+	if (statvfs(image->dir, &status) < 0)
+		return fail(ret_error, -errno, "the pool cannot be looked at");
+	*ret = (struct volume_status){
+	    .size = (uint64_t)status.f_blocks * status.f_frsize,
+	    .usage = (uint64_t)(status.f_blocks - status.f_bfree) * status.f_frsize,
+	};
+	return 0;
+}
+
 #define FILE_FUNCTIONS                                                                             \
 	.has_content = true, .create = create, .remove = remove_volume, .verify = verify,          \
 	.start = start, .origin = origin, .stop = stop, .recover = recover,                        \
 	.import_begin = import_begin, .import_end = import_end, .import_file = import_file,        \
-	.export_path = export_path, .revert = revert, .resize = resize, .status = status_of
+	.export_path = export_path, .revert = revert, .resize = resize, .status = status_of,       \
+	.pool_status = pool_status
 
 const struct volume_driver volume_driver_file = {
     .name = "file",

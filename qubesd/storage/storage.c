@@ -42,6 +42,7 @@ static const enum group groups[] = {
 	[VOLUME_REVERT]       = GROUP_EDIT,
 	[VOLUME_RESIZE]       = GROUP_EDIT,
 	[VOLUME_STATUS]       = GROUP_LOOK,
+	[VOLUME_POOL_STATUS]  = GROUP_LOOK,
 };
 /* clang-format on */
 
@@ -192,6 +193,9 @@ volume_job_run(struct volume_job *job)
 		break;
 	case VOLUME_STATUS:
 		job->result = job->driver->status(job->image, &job->status, &job->error);
+		break;
+	case VOLUME_POOL_STATUS:
+		job->result = job->driver->pool_status(job->image, &job->status, &job->error);
 		break;
 	default:
 		if (job->driver->has_content) {

@@ -3,7 +3,7 @@
  *
  * Shape:  a job is one function of a driver on one image. Jobs of one volume run one after another in
  *         the order they came; those of different volumes in parallel. What starts and stops qubes,
- *         what changes content, and looks (VOLUME_STATUS) have threads of their own: long copies hold
+ *         what changes content, and looks (..._STATUS) have threads of their own: long copies hold
  *         up neither of the others. Looks do not wait for jobs of their volume.
  * Marks:  a started volume has a file "volume-running-..." in the runtime folder until it is stopped.
  * Thread: everything here is called on the main loop, and done() comes on it, never before
@@ -45,6 +45,7 @@ enum volume_operation {
 	VOLUME_REVERT,
 	VOLUME_RESIZE,
 	VOLUME_STATUS,
+	VOLUME_POOL_STATUS, /* of the pool; the volume is none */
 };
 
 struct volume_job {
@@ -62,7 +63,7 @@ struct volume_job {
 	bool made;                   /* CREATE: it was not there */
 	char *path;                  /* owned; START, IMPORT_BEGIN, EXPORT_PATH */
 	char *origin;                /* owned; START of a snapshot: driver.h; NULL: there is none */
-	struct volume_status status; /* STATUS */
+	struct volume_status status; /* STATUS, POOL_STATUS */
 
 	void (*done)(struct volume_job *job, void *data);
 	void *data; /* borrowed */

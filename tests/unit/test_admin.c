@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 static int
 set_up(void **state)
@@ -473,6 +474,35 @@ pools_are_listed_with_their_configuration(void **state)
 	assert_string_equal(info, wanted);
 }
 
+/* A file system may take as long as it likes to answer: in a thread. */
+static bool asked_on_main_loop;
+static GThread *main_thread;
+
+int __real_statvfs(const char *path, struct statvfs *ret);
+int __wrap_statvfs(const char *path, struct statvfs *ret);
+int
+__wrap_statvfs(const char *path, struct statvfs *ret)
+{
+	(void)path;
+	if (g_thread_self() == main_thread)
+		asked_on_main_loop = true;
+	*ret = (struct statvfs){.f_blocks = 1000, .f_bfree = 300, .f_frsize = 512};
+	return 0;
+}
+
+static void
+the_sizes_of_a_pool_are_asked_beside_the_main_loop(void **state)
+{
+	struct admin_fixture *fixture = *state;
+	g_autofree char *info = NULL;
+
+	main_thread = g_thread_self();
+	asked_on_main_loop = false;
+	info = admin_fixture_call(fixture, "dom0", "admin.pool.Info", "varlibqubes", "dom0", "");
+	assert_true(g_str_has_suffix(info, "\nsize=512000\nusage=358400\n"));
+	assert_false(asked_on_main_loop);
+}
+
 static void
 adm_15_a_line_of_get_all_cannot_be_forged(void **state)
 {
@@ -771,6 +801,7 @@ main(void)
 	    TEST(power_methods_answer_by_state_and_class),
 	    TEST(notes_are_kept),
 	    TEST(pools_are_listed_with_their_configuration),
+	    TEST(the_sizes_of_a_pool_are_asked_beside_the_main_loop),
 	    TEST(adm_11_only_dom0_learns_where_a_volume_lies),
 	    TEST(adm_10_sizes_and_revisions_are_judged_before_anything_is_done),
 	    TEST(the_hypervisor_of_a_qube_that_runs_stays_the_same),
