@@ -180,6 +180,19 @@ reason_of(const struct sandbox_qube *qube)
 	return "bordure-sandbox ended before the sandbox was ready";
 }
 
+/* Its end may be noticed before its last line has been read. */
+static void
+read_last_words(struct sandbox_qube *qube)
+{
+	char bytes[512];
+	ssize_t n;
+
+	while (qube->status_fd >= 0 && (n = read(qube->status_fd, bytes, sizeof(bytes))) > 0 &&
+	       qube->line->len + (size_t)n <= STATUS_MAX)
+		g_string_append_len(qube->line, bytes, n);
+	g_strchomp(qube->line->str);
+}
+
 /* Everything is removed: the qube is no more. Whoever waits is told, and may start another. */
 static void
 halted(struct sandbox_qube *qube)
@@ -188,8 +201,10 @@ halted(struct sandbox_qube *qube)
 
 	g_hash_table_steal(sandboxes->qubes, qube->uuid);
 	sandbox_qube_change_state(qube, HYPERVISOR_HALTED);
-	if (qube->launch != NULL)
+	if (qube->launch != NULL) {
+		read_last_words(qube);
 		qube->launch->done(reason_of(qube), -1, qube->launch->data);
+	}
 	for (guint i = 0; i < qube->kills->len; i++) {
 		const struct sandbox_waiter *waiter =
 		    &g_array_index(qube->kills, struct sandbox_waiter, i);
