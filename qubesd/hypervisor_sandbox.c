@@ -100,6 +100,8 @@ sandbox_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
 	}
 	launch = g_new0(struct sandbox_launch, 1);
 	launch->argv = arguments_of(qube);
+	if (!sandboxes->tried)
+		g_ptr_array_add(launch->argv, g_strdup("--try"));
 	launch->xid = qube->xid;
 	launch->done = done;
 	launch->data = data;
@@ -270,7 +272,7 @@ static const struct hypervisor_ops ops = {
     .usage = sandbox_usage,
 };
 
-/* Once, before the first qube: bordure-sandbox tries one, and says what to change. */
+/* bordure-sandbox tries one, and says what to change. Waits for it. */
 static int
 check(char **ret_error)
 {
@@ -296,8 +298,10 @@ hypervisor_sandbox_new(const char *kind, hypervisor_event on_event, void *data,
     struct hypervisor **ret, char **ret_error)
 {
 	g_autofree char *socket_path = path_in_runtime_dir("vchan.sock");
+	/* When a feature asks for the first sandbox later on, nobody can wait: its start tries first. */
+	bool can_wait = g_main_depth() == 0;
 	struct sandboxes *sandboxes;
-	int r = check(ret_error);
+	int r = can_wait ? check(ret_error) : 0;
 
 	if (r < 0)
 		return r;
@@ -307,6 +311,7 @@ hypervisor_sandbox_new(const char *kind, hypervisor_event on_event, void *data,
 		    (int)geteuid());
 	sandboxes = g_new0(struct sandboxes, 1);
 	hypervisor_init(&sandboxes->base, &ops, kind, on_event, data);
+	sandboxes->tried = can_wait;
 	sandboxes->base.has_vchan = true;
 	sandboxes->base.vchan = g_strconcat("broker:", socket_path, NULL);
 	sandboxes->qubes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, sandbox_qube_free);

@@ -247,6 +247,7 @@ on_ready(struct sandbox_qube *qube)
 	struct sandbox_launch *launch = g_steal_pointer(&qube->launch);
 	int64_t xid = qube->xid;
 
+	qube->owner->tried = true;
 	if (sandbox_state_load(qube->xid, &qube->facts) < 0)
 		log_warn("sandbox %u: its state cannot be read", qube->xid);
 	if (qube->state == HYPERVISOR_HALTED) /* else it was killed meanwhile */

@@ -17,6 +17,7 @@
 struct sandboxes {
 	struct hypervisor base;
 	GHashTable *qubes; /* owned: uuid -> struct sandbox_qube, all that are not halted */
+	bool tried;        /* sandboxes can be made here; else the next start tries first */
 };
 
 /* A call that is answered when the qube has halted. */

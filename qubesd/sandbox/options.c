@@ -38,7 +38,7 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 	struct sandbox_options options = {.status_fd = -1, .gui_domain = -1, .memory_mib = 400};
 	gint qid = 0, xid = 0, memory_mib = (gint)options.memory_mib;
 	gint64 gui_domain = -1;
-	gboolean discard = FALSE, debug = FALSE;
+	gboolean discard = FALSE, debug = FALSE, try_first = FALSE;
 	/* clang-format off */
 	const GOptionEntry entries[] = {
 		{ "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "the qube's name", "NAME" },
@@ -56,6 +56,7 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 		{ "gui-domain", 0, 0, G_OPTION_ARG_INT64, &gui_domain, "domain id of the GUI domain", "N" },
 		{ "services", 0, 0, G_OPTION_ARG_STRING, &options.services, "services that are switched on", "NAME..." },
 		{ "debug", 0, 0, G_OPTION_ARG_NONE, &debug, "tell the guest to be verbose", NULL },
+		{ "try", 0, 0, G_OPTION_ARG_NONE, &try_first, "check first", NULL },
 		{ "status-fd", 0, 0, G_OPTION_ARG_INT, &options.status_fd, "where the outcome goes", "FD" },
 		G_OPTION_ENTRY_NULL,
 	};
@@ -80,6 +81,7 @@ sandbox_options_parse(int argc, char **argv, struct sandbox_options *ret, char *
 	options.gui_domain = gui_domain;
 	options.discard = discard;
 	options.debug = debug;
+	options.try_first = try_first;
 	if (options.root_dir == NULL)
 		options.root_dir = g_strdup("/");
 	if (options.default_user == NULL)

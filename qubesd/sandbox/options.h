@@ -23,6 +23,7 @@ struct sandbox_options {
 	uint32_t memory_mib; /* limit of the cgroup, and half of it for each of /tmp and /dev/shm */
 	int64_t gui_domain;  /* -1: none; GUEST_CONF_GUI_LATER */
 	bool debug;
+	bool try_first; /* whether a sandbox can be made here at all */
 	int status_fd; /* where the outcome is written, one line; -1: stderr */
 };
 

@@ -466,7 +466,9 @@ sandbox_start(const struct sandbox_options *options)
 	umask(0022);
 	if (options->status_fd >= 0)
 		(void)fcntl(options->status_fd, F_SETFD, FD_CLOEXEC);
-	r = make_folder(&sandbox);
+	if (options->try_first)
+		sandbox.error = sandbox_check();
+	r = sandbox.error == NULL ? make_folder(&sandbox) : -EPERM;
 	if (r == 0)
 		r = make_and_run(&sandbox);
 	if (sandbox.has_folder)
