@@ -65,8 +65,8 @@ struct volume_driver {
 	int (*verify)(const struct volume_image *image, char **ret_error);
 	/* *ret_path is what the qube gets (g_free()); NULL: nothing. */
 	int (*start)(const struct volume_image *image, char **ret_path, char **ret_error);
-	/* Of a started snapshot: the file that it was copied from and that nobody writes (g_free()). It
-	 * goes with the stop. NULL: there is none. */
+	/* Of a started snapshot: the file that it was copied from (g_free()), which nobody writes unless
+	 * the source is written in place. It goes with the stop. NULL: there is none. */
 	char *(*origin)(const struct volume_image *image);
 	int (*stop)(const struct volume_image *image, char **ret_error);
 	/* As stop, for whoever cannot be sure that nobody uses it: -EBUSY then. */
