@@ -32,7 +32,7 @@ struct domain_xml_machine {
 	const char *port_path, *console_path; /* sockets on which QEMU listens */
 	const char *region_name;              /* the file's name in /dev/shm */
 	uint64_t region_bytes;
-	/* It runs to be saved, and is nobody's: no mark, and a free place instead of the region. */
+	/* It runs to be saved, and is nobody's: no mark, and a region that can be unplugged. */
 	bool to_be_saved;
 };
 

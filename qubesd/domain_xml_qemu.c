@@ -127,9 +127,13 @@ qemu_write_port(struct writing *w)
 	part_end(w);
 }
 
-/* A region would be saved with all its pages; it is plugged in later, where there is a bus for that. */
+/*
+ * A region would be saved with all its pages, so it is unplugged before, and each machine gets its own
+ * plugged in: below a bridge for that, whose window is as large as the region because one was there
+ * when the firmware made it.
+ */
 static void
-write_free_place(struct writing *w)
+write_unpluggable_place(struct writing *w)
 {
 	static const char *const buses[] = {"pcie-root", "pcie-root-port", "pcie-to-pci-bridge"};
 
@@ -144,15 +148,24 @@ write_free_place(struct writing *w)
 	}
 }
 
+/* Plugged in later, it gets the only bridge there is. */
+static void
+write_address_of_place(struct writing *w)
+{
+	part_begin(w, "address");
+	part_attribute(w, "type", "pci");
+	part_attribute(w, "bus", "2");
+	part_attribute(w, "slot", "1");
+	part_end(w);
+}
+
 void
 qemu_write_region(struct writing *w)
 {
 	g_autofree char *bytes = g_strdup_printf("%" PRIu64, w->machine->region_bytes);
 
-	if (w->machine->to_be_saved) {
-		write_free_place(w);
-		return;
-	}
+	if (w->machine->to_be_saved)
+		write_unpluggable_place(w);
 	part_begin(w, "shmem");
 	part_attribute(w, "name", w->machine->region_name);
 	part_mark(w, "model", "type", "ivshmem-plain");
@@ -160,6 +173,8 @@ qemu_write_region(struct writing *w)
 	part_attribute(w, "unit", "bytes");
 	xmlTextWriterWriteString(w->writer, BAD_CAST bytes);
 	part_end(w);
+	if (w->machine->to_be_saved)
+		write_address_of_place(w);
 	part_end(w);
 }
 

@@ -9,7 +9,6 @@
 #include "qubesd/region_bytes.h"
 #include "qubesd/region_file.h"
 #include "qubesd/saved_machine.h"
-#include "qubesd/saved_states.h"
 #include "shared/guest_conf.h"
 #include "shared/log.h"
 #include "shared/paths.h"
@@ -392,7 +391,7 @@ begin_qemu(struct libvirt *libvirt)
 	static gsize tidied;
 
 	if (g_once_init_enter(&tidied)) {
-		saved_states_tidy();
+		libvirt_saved_tidy();
 		g_once_init_leave(&tidied, 1);
 	}
 	libvirt->maker = libvirt_maker_new(libvirt);

@@ -27,6 +27,7 @@ making_free(struct making *making)
 	libvirt_job_free(making->job);
 	saved_machine_free(making->machine);
 	g_free(making->key);
+	g_free(making->region_name);
 	g_free(making->error);
 	g_free(making);
 }
@@ -131,6 +132,7 @@ want(struct libvirt_maker *maker, struct libvirt_start *start)
 	making->machine = g_steal_pointer(&start->saved);
 	making->key = g_strdup(start->saved_key);
 	making->kvm = start->kvm;
+	making->region_bytes = start->region_bytes;
 	making_free(maker->wanted);
 	maker->wanted = making;
 }

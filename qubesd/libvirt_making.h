@@ -13,8 +13,10 @@ struct making {
 	struct saved_machine *machine; /* owned */
 	char *key;                     /* owned */
 	bool kvm;
-	gint stop;   /* atomic: it is not wanted any more */
-	char *error; /* owned; result; NULL: it is there */
+	uint64_t region_bytes;
+	char *region_name; /* owned; thread */
+	gint stop;         /* atomic: it is not wanted any more */
+	char *error;       /* owned; result; NULL: it is there */
 };
 
 /* In a thread of its own: minutes. */

@@ -15,6 +15,7 @@
 #include <glib/gstdio.h>
 #include <libvirt/virterror.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,7 +89,7 @@ libvirt_saved_restore(struct libvirt_job *job, virDomainPtr domain)
 
 	if (host == NULL)
 		return false;
-	start->saved_key = saved_machine_key(start->saved, start->kvm, host);
+	start->saved_key = saved_machine_key(start->saved, start->kvm, start->region_bytes, host);
 	path = start->saved_key != NULL ? open_state(job) : NULL;
 	if (path == NULL)
 		return false;
@@ -112,6 +113,7 @@ libvirt_saved_restore(struct libvirt_job *job, virDomainPtr domain)
 #define RUNTIME_FOLDER "saved"
 #define WAITING "bordure: waiting" /* docs/guest-image.md */
 #define BOOT_LIMIT_S 180
+#define UNPLUG_LIMIT_S 20
 #define QUIET_MS 1000 /* after that line, until what it announced has settled */
 #define SLICE_MS 200  /* how long until a stop is seen */
 
@@ -123,14 +125,34 @@ socket_path(const char *name)
 	return path_in_runtime_dir(file);
 }
 
-/* One a state folder, so that of two instances none ends the other's. */
-static char *
-name_of_maker(void)
+/*
+ * Who the machine is that is saved: one a state folder, so that of two instances none ends the other's,
+ * and always the same, so that what a killed daemon has left is found.
+ */
+struct maker_name {
+	char name[sizeof("saved-state-") + 12];
+	char uuid[VIR_UUID_STRING_BUFLEN];
+};
+
+static void
+maker_name_init(struct maker_name *maker)
 {
 	g_autofree char *folder = path_in_state_dir("");
 	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, folder, -1);
 
-	return g_strdup_printf("saved-state-%.12s", sum);
+	g_snprintf(maker->name, sizeof(maker->name), "saved-state-%.12s", sum);
+	g_snprintf(maker->uuid, sizeof(maker->uuid), "%.8s-%.4s-8%.3s-8%.3s-%.12s", sum, sum + 8,
+	    sum + 12, sum + 15, sum + 18);
+}
+
+void
+libvirt_saved_tidy(void)
+{
+	struct maker_name maker;
+
+	maker_name_init(&maker);
+	region_file_remove(REGION_FILE_DIR, maker.uuid);
+	saved_states_tidy();
 }
 
 /* libvirt ends it with our connection; but libvirtd itself may have been killed. */
@@ -207,12 +229,42 @@ boot(const struct making *making, virDomainPtr domain, const char *console_path)
 	return error;
 }
 
+static bool
+has_region(virDomainPtr domain)
+{
+	char *xml = virDomainGetXMLDesc(domain, 0);
+	bool has = xml == NULL || strstr(xml, "<shmem") != NULL;
+
+	free(xml);
+	return has;
+}
+
+/* The guest has to let go of it. */
+static const char *
+unplug_region(const struct making *making, virDomainPtr domain)
+{
+	g_autofree char *xml = domain_xml_region_new(making->region_name, making->region_bytes);
+	gint64 end = g_get_monotonic_time() + UNPLUG_LIMIT_S * G_TIME_SPAN_SECOND;
+
+	if (virDomainDetachDeviceFlags(domain, xml, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return virGetLastErrorMessage();
+	while (has_region(domain)) {
+		if (g_get_monotonic_time() >= end || g_atomic_int_get(&making->stop))
+			return "its region cannot be unplugged";
+		g_usleep(SLICE_MS * 1000);
+	}
+	return NULL;
+}
+
 static const char *
 save(const struct making *making, virDomainPtr domain, const char *folder)
 {
 	g_autofree char *path = g_build_filename(folder, "state", NULL);
+	const char *error = unplug_region(making, domain);
 	int r;
 
+	if (error != NULL)
+		return error;
 	if (virDomainSaveFlags(domain, path, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
 		return virGetLastErrorMessage();
 	if (!saved_machine_disks_are_clean(making->machine, folder))
@@ -223,16 +275,16 @@ save(const struct making *making, virDomainPtr domain, const char *folder)
 
 /* The description of the machine; NULL with *ret_error. */
 static char *
-describe(
-    const struct making *making, const char *folder, const char *console_path, char **ret_error)
+describe(const struct making *making, const struct maker_name *maker, const char *folder,
+    const char *console_path, char **ret_error)
 {
-	g_autofree char *name = name_of_maker();
-	g_autofree char *uuid = g_uuid_string_random();
 	g_autofree char *port_path = socket_path("port.sock");
 	const struct domain_xml_machine host = {
 	    .kvm = making->kvm,
 	    .port_path = port_path,
 	    .console_path = console_path,
+	    .region_name = making->region_name,
+	    .region_bytes = making->region_bytes,
 	    .to_be_saved = true,
 	};
 	char *xml = NULL;
@@ -242,15 +294,15 @@ describe(
 		*ret_error = g_strdup_printf("its disks: %s", g_strerror(-r));
 	else
 		(void)saved_machine_xml(
-		    making->machine, name, uuid, folder, &host, &xml, ret_error);
+		    making->machine, maker->name, maker->uuid, folder, &host, &xml, ret_error);
 	return xml;
 }
 
 static void
-make_in(struct making *making, const char *folder)
+make_machine(struct making *making, const struct maker_name *maker, const char *folder)
 {
 	g_autofree char *console_path = socket_path("console.sock");
-	g_autofree char *xml = describe(making, folder, console_path, &making->error);
+	g_autofree char *xml = describe(making, maker, folder, console_path, &making->error);
 	virDomainPtr domain;
 	const char *error;
 
@@ -272,19 +324,33 @@ make_in(struct making *making, const char *folder)
 }
 
 static void
+make_in(struct making *making, const struct maker_name *maker, const char *folder)
+{
+	const struct libvirt *libvirt = making->job->libvirt;
+
+	making->region_name = region_file_name(maker->uuid);
+	if (region_file_make(REGION_FILE_DIR, maker->uuid, making->region_bytes, libvirt->qemu_uid,
+		libvirt->qemu_gid, &making->error) < 0)
+		return;
+	make_machine(making, maker, folder);
+	region_file_remove(REGION_FILE_DIR, maker->uuid);
+}
+
+static void
 make(struct making *making)
 {
 	g_autofree char *sockets = path_in_runtime_dir(RUNTIME_FOLDER);
-	g_autofree char *name = name_of_maker();
 	g_autofree char *folder = saved_states_begin();
+	struct maker_name maker;
 
 	if (folder == NULL || g_mkdir_with_parents(sockets, 0711) < 0) {
 		making->error = g_strdup_printf("its folders: %s", g_strerror(errno));
 		return;
 	}
+	maker_name_init(&maker);
 	if (libvirt_work_connect(making->job)) {
-		end_left_over(making->job->connection, name);
-		make_in(making, folder);
+		end_left_over(making->job->connection, maker.name);
+		make_in(making, &maker, folder);
 	} else {
 		making->error = g_strdup(making->job->error);
 	}

@@ -26,6 +26,9 @@ bool libvirt_saved_restore(struct libvirt_job *job, virDomainPtr domain);
 
 struct libvirt_maker;
 
+/* Removes what a killed daemon has left. Before the first of the next. */
+void libvirt_saved_tidy(void);
+
 /* libvirt is borrowed. */
 struct libvirt_maker *libvirt_maker_new(struct libvirt *libvirt);
 /* What is being made is given up soon. NULL is fine. */

@@ -254,12 +254,14 @@ add_processor(GString *facts)
 }
 
 char *
-saved_machine_key(struct saved_machine *machine, bool kvm, const char *host)
+saved_machine_key(struct saved_machine *machine, bool kvm, uint64_t region_bytes, const char *host)
 {
 	const struct domain_xml_machine none = {
 	    .kvm = kvm,
 	    .port_path = "",
 	    .console_path = "",
+	    .region_name = "",
+	    .region_bytes = region_bytes,
 	    .to_be_saved = true,
 	};
 	GString *facts = g_string_new(host);

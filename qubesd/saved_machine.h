@@ -31,7 +31,8 @@ const struct hypervisor_volume *saved_machine_volumes(
  * content of the root volume is held from then on, also when the qube's own link of it goes.
  * host says what runs it: versions of QEMU and libvirt.
  */
-char *saved_machine_key(struct saved_machine *machine, bool kvm, const char *host);
+char *saved_machine_key(
+    struct saved_machine *machine, bool kvm, uint64_t region_bytes, const char *host);
 
 /* The disks of the machine that is saved, in a folder that is there. After _key. 0 or a negative errno. */
 int saved_machine_make_disks(const struct saved_machine *machine, const char *folder);

@@ -233,6 +233,7 @@ struct sample {
 	char *kernel, *initrd, *root, *origin, *private;
 	struct hypervisor_volume volumes[2];
 	struct hypervisor_qube qube;
+	uint64_t region_bytes;
 };
 
 static char *
@@ -252,6 +253,7 @@ sample_init(struct sample *sample)
 	sample->root = new_file("root-dirty.img", "content of the root");
 	sample->origin = new_file("root.img", "content of the root");
 	sample->private = new_file("private-dirty.img", "home");
+	sample->region_bytes = 4096;
 	sample->volumes[0] = (struct hypervisor_volume){
 	    .name = "root",
 	    .path = sample->root,
@@ -297,7 +299,7 @@ key_of(const struct sample *sample, bool kvm, const char *host)
 	char *key;
 
 	assert_non_null(machine);
-	key = saved_machine_key(machine, kvm, host);
+	key = saved_machine_key(machine, kvm, sample->region_bytes, host);
 	saved_machine_free(machine);
 	return key;
 }
@@ -355,6 +357,9 @@ whatever_a_state_is_made_of_changes_its_key(void **state)
 	sample.qube.vcpus++;
 	assert_other_key(&sample, key);
 	sample.qube.vcpus--;
+	sample.region_bytes = 8192;
+	assert_other_key(&sample, key);
+	sample.region_bytes = 4096;
 	sample.qube.cmdline = "loud";
 	assert_other_key(&sample, key);
 	sample.qube.cmdline = "quiet";
@@ -423,7 +428,7 @@ the_disks_are_the_roots_content_and_nothing(void **state)
 	sample_init(&sample);
 	assert_int_equal(mkdir(folder, 0700), 0);
 	machine = saved_machine_new(&sample.qube);
-	g_free(saved_machine_key(machine, false, "host"));
+	g_free(saved_machine_key(machine, false, 4096, "host"));
 	assert_int_equal(unlink(sample.origin), 0); /* the qube has ended meanwhile */
 	assert_int_equal(saved_machine_make_disks(machine, folder), 0);
 	assert_true(g_file_get_contents(root, &content, NULL, NULL));
@@ -452,7 +457,7 @@ a_content_that_somebody_writes_is_not_saved(void **state)
 	sample_init(&sample);
 	assert_int_equal(mkdir(folder, 0700), 0);
 	machine = saved_machine_new(&sample.qube);
-	g_free(saved_machine_key(machine, false, "host"));
+	g_free(saved_machine_key(machine, false, 4096, "host"));
 	file = fopen(sample.origin, "a");
 	fputs("more", file);
 	fclose(file);
