@@ -1,6 +1,6 @@
 /*
  * libvirt_making - one state on its way: between libvirt_maker.c, which decides on the main loop what
- * is made when, and libvirt_saved.c, which makes it in a thread. Seen by these two only.
+ * is made when, and libvirt_making.c, which makes it in a thread. Seen by these two only.
  */
 #ifndef QUBESD_LIBVIRT_MAKING_H
 #define QUBESD_LIBVIRT_MAKING_H
