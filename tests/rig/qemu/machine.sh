@@ -37,7 +37,7 @@ machine_end() {
 	# A qubesd that was killed has left its regions, and memory with them.
 	for name in $(grep -oE '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' "$QUBES_STATE_DIR/qubes.xml" 2>/dev/null |
 		sort -u); do
-		rm -f "/dev/shm/bordure-$name"
+		rm -f /dev/shm/bordure-"$name"*
 	done
 	[ -n "${KEEP-}" ] || rm -rf "$scratch"
 	exit "$status"
