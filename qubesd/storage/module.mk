@@ -1,6 +1,6 @@
 # Volumes: part of the core of qubesd, and of everything that reads a store.
 storage-src := $(addprefix qubesd/,domain_storage.c domain_volumes.c) $(addprefix qubesd/storage/, \
-	claims.c copy.c driver.c driver_file.c driver_kernel.c import_lock.c storage.c volume.c volume_decode.c)
+	claims.c copy.c driver.c driver_file.c driver_kernel.c files.c import_lock.c storage.c volume.c volume_decode.c)
 qubesd-core.src += $(storage-src)
 fuzz_admin_request.src += $(storage-src)
 fuzz_store.src += $(storage-src)
@@ -10,7 +10,7 @@ integration += storage_drivers volumes
 # What changes the disk passes through the test, which kills in between.
 tests += test_storage
 test_storage.src := tests/unit/test_storage.c \
-	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
+	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c files.c)
 test_storage.libs := shared
 test_storage.pkgs := cmocka glib-2.0
 test_storage.ldlibs := $(foreach f,rename link unlink ftruncate fsync copy_content_unless copy_file_range,-Wl,--wrap=$(f))
@@ -29,12 +29,12 @@ test_volume.pkgs := cmocka
 fuzzers += fuzz_volume
 fuzz_volume.src := tests/fuzz/fuzz_volume.c $(addprefix qubesd/, \
 	admin_error.c grammar.c pool.c pool_decode.c) $(addprefix qubesd/storage/, \
-	copy.c driver.c driver_file.c driver_kernel.c import_lock.c volume.c volume_decode.c)
+	copy.c driver.c driver_file.c driver_kernel.c files.c import_lock.c volume.c volume_decode.c)
 fuzz_volume.libs := shared
 
 testtools += bench_storage
 bench_storage.src := tests/bench/bench_storage.c \
-	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c)
+	$(addprefix qubesd/storage/,copy.c driver.c driver_file.c driver_kernel.c files.c)
 bench_storage.libs := shared
 bench_storage.pkgs := glib-2.0
 
