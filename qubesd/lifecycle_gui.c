@@ -10,6 +10,7 @@
 #include "qubesd/lifecycle_run.h"
 #include "shared/guest_conf.h"
 #include "shared/log.h"
+#include "shared/orphan.h"
 #include "shared/paths.h"
 
 #include <errno.h>
@@ -53,14 +54,6 @@ run_gui_told(struct run *run, int64_t gui_domain)
 	run->gui->told = gui_domain;
 }
 
-static void
-on_orphan_ended(GPid pid, gint status, gpointer data)
-{
-	(void)status;
-	(void)data;
-	g_spawn_close_pid(pid);
-}
-
 void
 run_gui_free(struct run_gui *gui)
 {
@@ -68,10 +61,8 @@ run_gui_free(struct run_gui *gui)
 		return;
 	g_clear_handle_id(&gui->watch, g_source_remove);
 	g_clear_handle_id(&gui->limit, g_source_remove);
-	if (gui->call != 0) {
-		kill(gui->call, SIGTERM);
-		g_child_watch_add(gui->call, on_orphan_ended, NULL);
-	}
+	if (gui->call != 0)
+		orphan_leave(gui->call, SIGTERM);
 	g_free(gui);
 }
 

@@ -1,6 +1,7 @@
 #include "qubesd/qrexec_child.h"
 #include "qubesd/sandbox/state.h"
 #include "shared/log.h"
+#include "shared/orphan.h"
 #include "shared/paths.h"
 #include "shared/unix_socket.h"
 
@@ -296,14 +297,6 @@ spawn(struct qrexec_child *child)
 	return ok;
 }
 
-static void
-on_reaped(GPid pid, gint status, gpointer data)
-{
-	(void)pid;
-	(void)status;
-	(void)data;
-}
-
 /* Starts it and returns what tells of its end, or -1. What cannot be watched is not left running. */
 static int
 spawn_watched(struct qrexec_child *child)
@@ -316,8 +309,7 @@ spawn_watched(struct qrexec_child *child)
 		fd = (int)syscall(SYS_pidfd_open, child->child, 0);
 	if (fd < 0) {
 		log_error("%s: its qrexec-daemon cannot be watched", child->name);
-		kill(child->child, SIGKILL);
-		g_child_watch_add(child->child, on_reaped, NULL);
+		orphan_leave(child->child, SIGKILL);
 		child->child = 0;
 	}
 	return fd;
@@ -415,7 +407,7 @@ qrexec_child_end(struct qrexec_child *child)
 		return;
 	end_process(child);
 	if (child->child > 0) /* reaped in a moment */
-		g_child_watch_add(child->child, on_reaped, NULL);
+		orphan_leave(child->child, 0);
 	remove_files(child);
 	child_free(child);
 }

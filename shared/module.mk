@@ -1,5 +1,5 @@
 libs += shared
-shared.src := $(addprefix shared/,admin_client.c admin_exchange.c guest_conf.c io.c log.c paths.c role.c text.c unix_socket.c)
+shared.src := $(addprefix shared/,admin_client.c admin_exchange.c guest_conf.c io.c log.c orphan.c paths.c role.c text.c unix_socket.c)
 shared.pkgs := glib-2.0
 
 tests += test_text test_paths test_guest_conf test_unix_socket test_admin_client
@@ -18,6 +18,11 @@ test_unix_socket.pkgs := cmocka
 test_admin_client.src := tests/unit/test_admin_client.c
 test_admin_client.libs := shared
 test_admin_client.pkgs := cmocka
+
+tests += test_orphan
+test_orphan.src := tests/unit/test_orphan.c
+test_orphan.libs := shared
+test_orphan.pkgs := cmocka
 
 tests += test_rate
 test_rate.src := tests/unit/test_rate.c

@@ -1,6 +1,7 @@
 #include "qrexec/policy/gui_call.h"
 
 #include "qrexec/policy/call_decode.h"
+#include "shared/orphan.h"
 #include "shared/paths.h"
 #include "shared/unix_socket.h"
 
@@ -60,14 +61,6 @@ hang_up(struct gui_call *call)
 	clear_fd(&call->out);
 }
 
-static void
-on_orphan_ended(GPid pid, gint status, gpointer data)
-{
-	(void)status;
-	(void)data;
-	g_spawn_close_pid(pid);
-}
-
 void
 gui_call_free(struct gui_call *call)
 {
@@ -75,10 +68,8 @@ gui_call_free(struct gui_call *call)
 		return;
 	hang_up(call);
 	clear_source(&call->child_source);
-	if (call->child != 0) {
-		kill(call->child, SIGTERM);
-		g_child_watch_add(call->child, on_orphan_ended, NULL);
-	}
+	if (call->child != 0)
+		orphan_leave(call->child, SIGTERM);
 	g_string_free(call->text, TRUE);
 	g_free(call);
 }

@@ -1,6 +1,7 @@
 #include "qubesd/tools/client.h"
 
 #include "shared/admin_exchange.h"
+#include "shared/orphan.h"
 #include "shared/paths.h"
 #include "shared/role.h"
 
@@ -112,22 +113,6 @@ call_fail(const struct client *client, struct client_call *call, int error)
 
 /* --- qrexec-client-vm ----------------------------------------------------------------------- */
 
-static void
-on_orphan_ended(GPid pid, gint status, gpointer data)
-{
-	(void)status;
-	(void)data;
-	g_spawn_close_pid(pid);
-}
-
-/* It is not waited for: the loop reaps it, or whoever inherits it from us. */
-static void
-orphan(GPid pid)
-{
-	kill(pid, SIGTERM);
-	g_child_watch_add(pid, on_orphan_ended, NULL);
-}
-
 /* The child gets its end of the socket as stdin and stdout. */
 static void
 before_exec(gpointer data)
@@ -172,7 +157,7 @@ running_free(struct running *running)
 	admin_exchange_free(running->exchange);
 	admin_reply_clear(&running->reply);
 	if (running->pid != 0)
-		orphan(running->pid);
+		orphan_leave(running->pid, SIGTERM);
 	g_free(running);
 }
 
@@ -399,7 +384,7 @@ client_events_free(struct client_events *events)
 		return;
 	admin_events_free(events->events);
 	if (events->pid != 0)
-		orphan(events->pid);
+		orphan_leave(events->pid, SIGTERM);
 	g_free(events);
 }
 
