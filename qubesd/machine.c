@@ -184,14 +184,9 @@ machine_watch_console(uint32_t xid, const char *name)
 static void
 remove_from_broker(uint32_t xid)
 {
-	struct broker_control *broker;
-	int r = broker_control_new(NULL, &broker);
+	int r = broker_control_forget(xid);
 
-	if (r == 0) {
-		r = broker_control_remove(broker, xid);
-		broker_control_free(broker);
-	}
-	if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
+	if (r < 0)
 		log_warn("vchan-broker keeps domain %" PRIu32 ": %s", xid, g_strerror(-r));
 }
 

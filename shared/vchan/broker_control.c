@@ -161,6 +161,19 @@ broker_control_remove(struct broker_control *control, uint32_t domain)
 }
 
 int
+broker_control_forget(uint32_t domain)
+{
+	struct broker_control *control;
+	int r = broker_control_new(NULL, &control);
+
+	if (r == 0) {
+		r = broker_control_remove(control, domain);
+		broker_control_free(control);
+	}
+	return r == -ENOENT || r == -ECONNREFUSED ? 0 : r;
+}
+
+int
 broker_control_set_gui_domain(struct broker_control *control, uint32_t domain, uint32_t gui_domain)
 {
 	return call_fixed(control, (struct broker_wire_control){

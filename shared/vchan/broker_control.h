@@ -49,6 +49,10 @@ int broker_control_add_machine(struct broker_control *control, uint32_t domain,
  * -ENOENT when it is unknown. */
 int broker_control_remove(struct broker_control *control, uint32_t domain);
 
+/* The same at the broker of the default path, for whoever tidies up: 0 also when there is no such broker
+ * or domain. */
+int broker_control_forget(uint32_t domain);
+
 /*
  * gui_domain may ask for the region of domain from now on; 0 takes that right back from whoever has
  * it (not the descriptor it got before). -ENOENT when either is unknown. The right ends with either

@@ -274,6 +274,27 @@ removed_domain_loses_everything_at_once(void **state)
 }
 
 static void
+forgetting_is_no_error_where_nothing_is(void **state)
+{
+	struct fixture *fixture = *state;
+	g_autofree char *path = g_build_filename(fixture->dir, "vchan-broker.sock", NULL);
+	g_autofree char *kept = g_strdup(g_getenv("QUBES_RUNTIME_DIR"));
+
+	g_setenv("QUBES_RUNTIME_DIR", fixture->dir, TRUE);
+	assert_int_equal(broker_control_forget(2), 0); /* no broker */
+	assert_int_equal(symlink(fixture->control_path, path), 0);
+	assert_int_equal(broker_control_forget(0), -EINVAL);
+	assert_int_equal(broker_control_forget(2), 0);
+	assert_int_equal(broker_control_remove(fixture->control, 2), -ENOENT);
+	assert_int_equal(broker_control_forget(2), 0); /* no domain */
+	unlink(path);
+	if (kept != NULL)
+		g_setenv("QUBES_RUNTIME_DIR", kept, TRUE);
+	else
+		g_unsetenv("QUBES_RUNTIME_DIR");
+}
+
+static void
 domains_are_listed_ascending_and_without_the_trusted_one(void **state)
 {
 	struct fixture *fixture = *state;
@@ -559,6 +580,7 @@ main(void)
 	    WITH_BROKER(second_broker_in_one_folder_is_refused),
 	    WITH_BROKER(vch_04_reconnecting_a_thousand_times_leaks_no_descriptor),
 	    WITH_BROKER(removed_domain_loses_everything_at_once),
+	    WITH_BROKER(forgetting_is_no_error_where_nothing_is),
 	    WITH_BROKER(domains_are_listed_ascending_and_without_the_trusted_one),
 	    WITH_BROKER(domain_that_cannot_be_added_leaves_nothing_behind),
 	    WITH_BROKER(sockets_are_for_their_owner_alone),
