@@ -18,6 +18,7 @@
 
 #define OPEN_RETRY_MIN_MS 10 /* to open the port: nobody is there yet, or any more */
 #define OPEN_RETRY_MAX_MS 500
+#define OPEN_RETRY_GUEST_MS 50 /* in a machine that was restored somebody waits for it */
 #define REQUEST_INTERVAL_MS 250
 #define REQUESTS_MAX 8 /* unanswered; then it is tried from the beginning */
 
@@ -375,7 +376,8 @@ try_to_open(struct mux *mux)
 		mux->port_fd = -1;
 	}
 	set_timer(mux, mux->open_delay_ms);
-	mux->open_delay_ms = MIN(2 * mux->open_delay_ms, OPEN_RETRY_MAX_MS);
+	mux->open_delay_ms = MIN(2 * mux->open_delay_ms,
+	    mux->side == MUX_GUEST ? OPEN_RETRY_GUEST_MS : OPEN_RETRY_MAX_MS);
 }
 
 static gboolean
