@@ -105,3 +105,13 @@ bench_kind() { # qube
 	kind_pipe "$1"
 	kind_memory "$1"
 }
+
+# A disposable for one command: from nothing until it has gone.
+kind_disposable() { # template what
+	local began i
+	for ((i = 0; i < ${KIND_ROUNDS:-5}; i++)); do
+		began=$(kind_now_us)
+		qvm-run -q -p --no-gui --dispvm="$1" true </dev/null || return 1
+		echo $(($(kind_now_us) - began))
+	done | kind_row "$2"
+}
