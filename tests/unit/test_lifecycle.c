@@ -581,7 +581,7 @@ a_running_qube_is_looked_for_where_it_was_started(void **state)
 	start(f->work); /* it runs: nothing is started */
 	assert_string_equal(hypervisor_double.calls->str, "");
 	lifecycle_kill(f->lifecycle, f->work, on_done, &f->answer);
-	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
 	assert_false(kind_is_noted(f->work));
 }
 
