@@ -2,7 +2,8 @@
  * Qubes as libvirt domains. Every call of libvirt happens in a thread (libvirt_work.h); the main
  * loop keeps what it last heard (libvirt_jobs.c) and never waits.
  */
-#include "qubesd/libvirt_saved.h"
+#include "qubesd/libvirt_maker.h"
+#include "qubesd/libvirt_making.h"
 #include "qubesd/libvirt_work.h"
 #include "qubesd/libvirt_worker.h"
 #include "qubesd/machine.h"
@@ -167,6 +168,8 @@ libvirt_start(struct hypervisor *hypervisor, const struct hypervisor_qube *qube,
 	else
 		(void)prepare(job->libvirt, qube, job->start, &error);
 	if (error == NULL) {
+		if (job->libvirt->maker != NULL)
+			libvirt_maker_make_way(job->libvirt->maker);
 		libvirt_job_post(job);
 		return;
 	}
@@ -391,7 +394,7 @@ begin_qemu(struct libvirt *libvirt)
 	static gsize tidied;
 
 	if (g_once_init_enter(&tidied)) {
-		libvirt_saved_tidy();
+		libvirt_making_tidy();
 		g_once_init_leave(&tidied, 1);
 	}
 	libvirt->maker = libvirt_maker_new(libvirt);

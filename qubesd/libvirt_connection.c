@@ -54,15 +54,13 @@ find_qemu_user(struct libvirt *libvirt, virConnectPtr connection)
 	    context != NULL ? xmlXPathEvalExpression(
 				  BAD_CAST "string(//secmodel[model='dac']/baselabel)", context)
 			    : NULL;
-	unsigned uid, gid;
+	unsigned uid = (uid_t)-1, gid = (gid_t)-1;
 
-	libvirt->qemu_uid = (uid_t)-1;
-	libvirt->qemu_gid = (gid_t)-1;
-	if (label != NULL && label->stringval != NULL &&
-	    sscanf((const char *)label->stringval, "+%u:+%u", &uid, &gid) == 2) {
-		libvirt->qemu_uid = uid;
-		libvirt->qemu_gid = gid;
-	}
+	if (label == NULL || label->stringval == NULL ||
+	    sscanf((const char *)label->stringval, "+%u:+%u", &uid, &gid) != 2)
+		uid = gid = (uid_t)-1;
+	libvirt->qemu_uid = uid; /* once: starts read them, and they are the same each time */
+	libvirt->qemu_gid = gid;
 	xmlXPathFreeObject(label);
 	xmlXPathFreeContext(context);
 	xmlFreeDoc(document);

@@ -4,7 +4,7 @@
  * was read afterwards, so events that come late, twice or not in order do no harm; one that is lost
  * is made up for by the next look, and there is one whenever libvirtd is found again.
  */
-#include "qubesd/libvirt_saved.h"
+#include "qubesd/libvirt_maker.h"
 #include "qubesd/libvirt_work.h"
 #include "qubesd/libvirt_worker.h"
 #include "shared/log.h"
@@ -92,10 +92,11 @@ learn(struct libvirt *libvirt, const struct libvirt_finding *finding)
 
 	if (is_unwanted(libvirt, finding) || !remember(libvirt, finding, &before))
 		return;
+	if (before == finding->qube.state)
+		return;
+	base->on_event(base, finding->uuid, finding->qube.state, base->data);
 	if (finding->qube.state == HYPERVISOR_HALTED && libvirt->maker != NULL)
 		libvirt_maker_on_end(libvirt->maker, finding->uuid);
-	if (before != finding->qube.state)
-		base->on_event(base, finding->uuid, finding->qube.state, base->data);
 }
 
 /* A list of all has come: whoever is not on it has halted, unless he was seen later than that. */

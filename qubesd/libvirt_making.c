@@ -1,6 +1,5 @@
 #include "qubesd/libvirt_making.h"
 
-#include "qubesd/libvirt_saved.h"
 #include "qubesd/region_file.h"
 #include "qubesd/saved_states.h"
 #include "shared/paths.h"
@@ -34,7 +33,7 @@ runtime_path(const char *name)
  * and always the same, so that what a killed daemon has left is found.
  */
 struct maker_name {
-	char name[sizeof("saved-state-") + 12];
+	char name[sizeof("_saved-") + 12]; /* which no qube can have */
 	char uuid[VIR_UUID_STRING_BUFLEN];
 };
 
@@ -44,7 +43,7 @@ maker_name_init(struct maker_name *maker)
 	g_autofree char *folder = path_in_state_dir("");
 	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, folder, -1);
 
-	g_snprintf(maker->name, sizeof(maker->name), "saved-state-%.12s", sum);
+	g_snprintf(maker->name, sizeof(maker->name), "_saved-%.12s", sum);
 	g_snprintf(maker->uuid, sizeof(maker->uuid), "%.8s-%.4s-8%.3s-8%.3s-%.12s", sum, sum + 8,
 	    sum + 12, sum + 15, sum + 18);
 }
@@ -79,7 +78,7 @@ make_region(struct making *making, const struct maker_name *maker)
 }
 
 void
-libvirt_saved_tidy(void)
+libvirt_making_tidy(void)
 {
 	remove_region();
 	saved_states_tidy();
@@ -87,9 +86,9 @@ libvirt_saved_tidy(void)
 
 /* libvirt ends it with our connection; but libvirtd itself may have been killed. */
 static void
-end_left_over(virConnectPtr connection, const char *name)
+end_left_over(virConnectPtr connection, const char *uuid)
 {
-	virDomainPtr domain = virDomainLookupByName(connection, name);
+	virDomainPtr domain = virDomainLookupByUUIDString(connection, uuid);
 
 	if (domain == NULL)
 		return;
@@ -205,7 +204,7 @@ save(const struct making *making, virDomainPtr domain, const char *folder)
 
 /* The description of the machine; NULL with *ret_error. */
 static char *
-describe(const struct making *making, const struct maker_name *maker, const char *folder,
+describe(struct making *making, const struct maker_name *maker, const char *folder,
     const char *console_path, char **ret_error)
 {
 	g_autofree char *port_path = runtime_path("port.sock");
@@ -220,6 +219,7 @@ describe(const struct making *making, const struct maker_name *maker, const char
 	char *xml = NULL;
 	int r = saved_machine_make_disks(making->machine, folder);
 
+	making->is_by_chance = r == -EAGAIN || r == -ENOSPC;
 	if (r < 0)
 		*ret_error = g_strdup_printf("its disks: %s", g_strerror(-r));
 	else
@@ -248,6 +248,7 @@ make_machine(struct making *making, const struct maker_name *maker, const char *
 	if (error == NULL)
 		error = save(making, domain, folder);
 	making->error = g_strdup(error);
+	making->is_by_chance = error != NULL && virConnectIsAlive(making->job->connection) != 1;
 	if (virDomainIsActive(domain) == 1)
 		(void)virDomainDestroy(domain);
 	virDomainFree(domain);
@@ -274,21 +275,24 @@ make(struct making *making)
 	}
 	maker_name_init(&maker);
 	if (libvirt_work_connect(making->job)) {
-		end_left_over(making->job->connection, maker.name);
+		end_left_over(making->job->connection, maker.uuid);
 		make_in(making, &maker, folder);
 	} else {
 		making->error = g_strdup(making->job->error);
+		making->is_by_chance = true;
 	}
-	libvirt_work_disconnect(making->job);
+	/* Closed, not given back: with it libvirt ends whatever we could not. */
+	g_clear_pointer(&making->job->connection, virConnectClose);
 	saved_states_end();
 }
 
 void
-libvirt_saved_make(struct making *making)
+libvirt_making_run(struct making *making)
 {
 	static GMutex one; /* of all connections: there is one folder */
 
 	g_mutex_lock(&one);
-	make(making);
+	if (!saved_states_has(making->key)) /* two may have lacked it */
+		make(making);
 	g_mutex_unlock(&one);
 }

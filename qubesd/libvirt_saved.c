@@ -21,6 +21,14 @@ describe_host(const struct libvirt_job *job)
 	return g_strdup_printf("%s libvirt %lu qemu %lu", job->libvirt->base.kind, library, qemu);
 }
 
+/* Not used again. */
+static void
+give_up(struct libvirt_start *start)
+{
+	start->restore_failed = true;
+	saved_states_drop(start->saved_key);
+}
+
 static char *
 open_state(const struct libvirt_job *job)
 {
@@ -43,7 +51,8 @@ open_state(const struct libvirt_job *job)
 	if (r == 0 || r == -ENOENT)
 		return path;
 	log_warn("%s: its saved state cannot be used: %s", job->name, g_strerror(-r));
-	saved_states_drop(job->start->saved_key);
+	if (r == -ENOTSUP) /* else the disk is full, or the like */
+		give_up(job->start);
 	return NULL;
 }
 
@@ -90,8 +99,9 @@ libvirt_saved_restore(struct libvirt_job *job, virDomainPtr domain)
 	}
 	log_warn(
 	    "%s: its saved state does not work, it boots: %s", job->name, virGetLastErrorMessage());
-	saved_states_drop(start->saved_key);
-	if (!is_off(domain))
+	if (is_off(domain))
+		give_up(start);
+	else /* libvirtd has gone, perhaps: that says nothing of the state */
 		job->error = g_strdup("libvirt: restore: nobody knows how it is now");
 	return false;
 }

@@ -75,6 +75,7 @@ struct libvirt_start {
 	bool kvm;                    /* result: which of the two descriptions */
 	char *saved_key;             /* owned; result: of the state that it could begin as; NULL */
 	bool restored;               /* result: it did */
+	bool restore_failed;         /* result: it does not work, and not by chance */
 };
 
 /* One piece of work: run in a thread, then answered on the main loop. */

@@ -184,11 +184,14 @@ run_halted(struct run *run)
 	if (run->phase == RUN_STOPPING)
 		return;
 	run->failed = run->phase != RUN_RUNNING;
-	if (run->phase == RUN_STARTING)
+	if (run->phase == RUN_STARTING) {
 		admin_error_set(&run->error, "QubesVMError",
 		    "%s ended during its start: see "
 		    "log/guest-%s.log",
 		    name, name);
+		if (run->hypervisor != NULL && !run->shutting_down)
+			hypervisor_distrust(run->hypervisor, domain_uuid(run->domain));
+	}
 	run->phase = RUN_STOPPING;
 	g_clear_handle_id(&run->shutdown_timer, g_source_remove);
 	g_clear_handle_id(&run->kill_timer, g_source_remove);

@@ -518,10 +518,11 @@ run_fail(struct run *run, const char *class, const char *message)
 		admin_error_set(&run->error, class, "%s", message);
 	qrexec_child_end(g_steal_pointer(&run->qrexec));
 	log_warn("%s: start failed: %s", domain_name(run->domain), run->error.message);
+	if (run->hypervisor != NULL)
+		hypervisor_distrust(run->hypervisor, domain_uuid(run->domain));
 	if (!run->spawned) {
 		run_halted(run);
 		return;
 	}
-	hypervisor_distrust(run->hypervisor, domain_uuid(run->domain));
 	kill_failing(run);
 }

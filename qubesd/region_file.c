@@ -104,9 +104,8 @@ fill(int fd, uint64_t bytes, uid_t uid, gid_t gid)
 	return 0;
 }
 
-int
-region_file_make(
-    const char *dir, const char *name, uint64_t bytes, uid_t uid, gid_t gid, char **ret_error)
+static int
+make(const char *dir, const char *name, uint64_t bytes, uid_t uid, gid_t gid, char **ret_error)
 {
 	g_autofree char *path = g_build_filename(dir, name, NULL);
 	int fd, r = check_room(dir, bytes, uid, ret_error);
@@ -124,6 +123,20 @@ region_file_make(
 		*ret_error = g_strdup_printf("%s: %s", path, g_strerror(-r));
 		(void)unlink(path);
 	}
+	return r;
+}
+
+/* One at a time, so that no two find room in the same place. */
+int
+region_file_make(
+    const char *dir, const char *name, uint64_t bytes, uid_t uid, gid_t gid, char **ret_error)
+{
+	static GMutex room;
+	int r;
+
+	g_mutex_lock(&room);
+	r = make(dir, name, bytes, uid, gid, ret_error);
+	g_mutex_unlock(&room);
 	return r;
 }
 

@@ -237,13 +237,15 @@ add_disk(GString *facts, struct disk *disk)
 static void
 add_processor(GString *facts)
 {
-	static const char *const keys[] = {"vendor_id", "model name", "stepping", "flags"};
+	static const char *const keys[] = {
+	    "vendor_id", "model name", "stepping", "microcode", "flags", "bugs"};
 	g_autofree char *text = NULL;
 	g_auto(GStrv) lines = NULL;
 	struct utsname kernel;
 
 	uname(&kernel);
-	g_string_append_printf(facts, "host %s %s\n", kernel.release, kernel.machine);
+	g_string_append_printf(
+	    facts, "host %s %s %s\n", kernel.release, kernel.version, kernel.machine);
 	if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL))
 		return;
 	lines = g_strsplit(text, "\n", -1);

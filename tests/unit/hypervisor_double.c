@@ -219,4 +219,5 @@ hypervisor_distrust(struct hypervisor *hypervisor, const char *uuid)
 {
 	(void)hypervisor;
 	(void)uuid;
+	hypervisor_double.distrusted++;
 }

@@ -25,6 +25,7 @@ struct hypervisor_double {
 	uint32_t xid;
 	uint32_t used_xid; /* what hypervisor_has_xid() says yes to */
 	enum hypervisor_state state;
+	unsigned distrusted; /* how often */
 };
 
 extern struct hypervisor_double hypervisor_double;

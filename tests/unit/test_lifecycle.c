@@ -285,6 +285,17 @@ qube_that_has_ended_before_its_start_is_answered_fails_it(void **state)
 	settle();
 	assert_answered(1, "QubesVMError");
 	assert_false(lifecycle_is_active(f->lifecycle, f->work));
+	assert_int_equal(hypervisor_double.distrusted, 1);
+}
+
+static void
+qube_that_has_run_is_not_distrusted(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	settle();
+	assert_int_equal(hypervisor_double.distrusted, 0);
 }
 
 static void
@@ -713,6 +724,42 @@ start_is_transient_until_the_agent_has_connected(void **state)
 	assert_int_equal(access(socket_path, F_OK), -1); /* the daemon and its socket go with it */
 }
 
+/* Up to where it runs, and its agent is awaited. */
+static void
+start_and_wait(void)
+{
+	use_daemon(LISTENING);
+	start(f->work);
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	assert_power(f->work, "Transient");
+}
+
+/* What it began from, a saved machine for one, is not used again. */
+static void
+qube_that_ends_in_its_start_is_distrusted(void **state)
+{
+	(void)state;
+	start_and_wait();
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	remove_daemon();
+	settle();
+	assert_answered(1, "QubesVMError");
+	assert_int_equal(hypervisor_double.distrusted, 1);
+}
+
+static void
+qube_that_is_killed_in_its_start_is_not_distrusted(void **state)
+{
+	(void)state;
+	start_and_wait();
+	lifecycle_kill(f->lifecycle, f->work, on_done, &f->answer);
+	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
+	remove_daemon();
+	settle();
+	assert_power(f->work, "Halted");
+	assert_int_equal(hypervisor_double.distrusted, 0);
+}
+
 static void
 daemon_that_ends_early_fails_the_start(void **state)
 {
@@ -995,6 +1042,7 @@ main(int argc, char **argv)
 	    TEST(hypervisor_of_a_feature_that_is_not_there_fails_the_start),
 	    TEST(lvt_01_hypervisor_of_a_feature_is_no_uri_of_ones_own),
 	    TEST(qube_that_has_ended_before_its_start_is_answered_fails_it),
+	    TEST(qube_that_has_run_is_not_distrusted),
 	    TEST(stop_is_processed_once_however_often_it_is_told),
 	    TEST(shutdown_without_wait_is_answered_when_the_guest_was_asked),
 	    TEST(shutdown_with_wait_is_answered_when_the_stop_was_processed),
@@ -1013,6 +1061,8 @@ main(int argc, char **argv)
 	    TEST(a_qube_found_halted_is_forgotten),
 	    TEST(a_qube_whose_hypervisor_is_missing_is_not_started_under_another),
 	    TEST(start_is_transient_until_the_agent_has_connected),
+	    TEST(qube_that_ends_in_its_start_is_distrusted),
+	    TEST(qube_that_is_killed_in_its_start_is_not_distrusted),
 	    TEST(daemon_that_ends_early_fails_the_start),
 	    TEST(failed_start_of_a_qube_that_has_gone_is_over),
 	    TEST(failed_start_that_cannot_be_ended_is_killed_again),
