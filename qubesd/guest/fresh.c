@@ -77,10 +77,11 @@ fresh_take(const char *path, struct guest_conf_fresh *ret, char **ret_text)
 	if (rename(path, taken) < 0)
 		return -errno;
 	len = read_and_remove(taken, text, GUEST_CONF_MAX + 1);
-	if (len < 0)
-		return (int)len;
-	text[len] = '\0';
-	r = parse(text, (size_t)len, ret, ret_text);
+	r = len < 0 ? (int)len : 0;
+	if (r == 0) {
+		text[len] = '\0';
+		r = parse(text, (size_t)len, ret, ret_text);
+	}
 	explicit_bzero(text, sizeof(text));
 	return r;
 }
