@@ -186,20 +186,36 @@ unplug_region(const struct making *making, virDomainPtr domain)
 }
 
 static const char *
-save(const struct making *making, virDomainPtr domain, const char *folder)
+save_described(
+    const struct making *making, virDomainPtr domain, const char *folder, const char *description)
 {
 	g_autofree char *path = g_build_filename(folder, "state", NULL);
-	const char *error = unplug_region(making, domain);
 	int r;
 
-	if (error != NULL)
-		return error;
 	if (virDomainSaveFlags(domain, path, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
 		return virGetLastErrorMessage();
 	if (!saved_machine_disks_are_clean(making->machine, folder))
 		return "it has written to its disks before it knew who it is";
-	r = saved_states_commit(making->key);
+	r = saved_states_commit(making->key, description);
 	return r < 0 ? g_strerror(-r) : NULL;
+}
+
+static const char *
+save(const struct making *making, virDomainPtr domain, const char *folder)
+{
+	const char *error = unplug_region(making, domain);
+	char *description;
+
+	if (error != NULL)
+		return error;
+	/* In the form in which libvirt saves it. */
+	description =
+	    virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_MIGRATABLE | VIR_DOMAIN_XML_SECURE);
+	if (description == NULL)
+		return virGetLastErrorMessage();
+	error = save_described(making, domain, folder, description);
+	free(description);
+	return error;
 }
 
 /* The description of the machine; NULL with *ret_error. */

@@ -195,9 +195,18 @@ keep_newest(void)
 		(void)unlink(g_array_index(states, struct state, i).path);
 }
 
+static bool
+is_described_as(const struct saved_image *image, const char *description)
+{
+	g_autofree char *now = g_strchomp(g_strdup(image->text));
+	g_autofree char *before = g_strchomp(g_strdup(description));
+
+	return strcmp(now, before) == 0;
+}
+
 /* A state that cannot be understood would fail at each start. */
 static int
-check_state(const char *path)
+check_state(const char *path, const char *description)
 {
 	g_autofree char *bytes = g_malloc(SAVED_IMAGE_HEAD_MAX);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -207,6 +216,8 @@ check_state(const char *path)
 	if (fd < 0)
 		return -errno;
 	r = read_head(fd, bytes, &image);
+	if (r == 0 && !is_described_as(&image, description))
+		r = -EBADMSG;
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	close(fd);
@@ -214,12 +225,12 @@ check_state(const char *path)
 }
 
 int
-saved_states_commit(const char *key)
+saved_states_commit(const char *key, const char *description)
 {
 	g_autofree char *folder = path_of(MAKING, "");
 	g_autofree char *from = g_build_filename(folder, "state", NULL);
 	g_autofree char *to = path_of(key, STATE_END);
-	int r = check_state(from);
+	int r = check_state(from, description);
 
 	if (r == 0 && rename(from, to) < 0)
 		r = -errno;

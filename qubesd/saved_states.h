@@ -28,8 +28,12 @@ int saved_states_open(const char *key, const struct saved_identity *identity, ch
 
 /* An empty folder for the disks and the file "state" of a machine to be saved; g_free(). NULL: errno. */
 char *saved_states_begin(void);
-/* Takes "state" from there as the state of that key. 0 or a negative errno. */
-int saved_states_commit(const char *key);
+/*
+ * Takes "state" from there as the state of that key. 0 or a negative errno; -EBADMSG when the machine in
+ * it is not described as libvirt has described it: QEMU itself writes into that file, and a guest that
+ * has broken out into it could have libvirt run what it likes.
+ */
+int saved_states_commit(const char *key, const char *description);
 /* Removes the folder. */
 void saved_states_end(void);
 

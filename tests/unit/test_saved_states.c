@@ -106,7 +106,7 @@ make_state(const char *key)
 
 	assert_non_null(folder);
 	write_state(folder, "LibvirtQemudSave");
-	assert_int_equal(saved_states_commit(key), 0);
+	assert_int_equal(saved_states_commit(key, DESCRIPTION), 0);
 	saved_states_end();
 	assert_true(saved_states_has(key));
 }
@@ -155,10 +155,23 @@ a_state_that_libvirt_has_not_finished_is_none(void **state)
 
 	(void)state;
 	write_state(folder, "LibvirtQemudPart");
-	assert_int_equal(saved_states_commit("k1"), -ENOTSUP);
+	assert_int_equal(saved_states_commit("k1", DESCRIPTION), -ENOTSUP);
 	assert_false(saved_states_has("k1"));
 	saved_states_end();
 	assert_false(is_there("saved/making"));
+}
+
+/* QEMU writes into the file, and what it describes is what libvirt would run. */
+static void
+a_state_of_another_description_is_none(void **state)
+{
+	g_autofree char *folder = saved_states_begin();
+
+	(void)state;
+	write_state(folder, "LibvirtQemudSave");
+	assert_int_equal(saved_states_commit("k1", "<domain/>"), -EBADMSG);
+	assert_false(saved_states_has("k1"));
+	assert_int_equal(saved_states_commit("k1", DESCRIPTION "\n"), 0);
 }
 
 static void
@@ -508,6 +521,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(what_is_not_there_is_not_opened, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_state_that_libvirt_has_not_finished_is_none, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_state_of_another_description_is_none, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_state_that_was_cut_short_is_not_opened_and_leaves_no_copy, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
