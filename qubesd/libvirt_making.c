@@ -282,11 +282,13 @@ static void
 make(struct making *making)
 {
 	g_autofree char *sockets = path_in_runtime_dir(RUNTIME_FOLDER);
-	g_autofree char *folder = saved_states_begin();
+	g_autofree char *folder = saved_states_begin(saved_machine_memory_bytes(making->machine));
 	struct maker_name maker;
 
 	if (folder == NULL || g_mkdir_with_parents(sockets, 0711) < 0) {
+		making->is_by_chance = errno == ENOSPC;
 		making->error = g_strdup_printf("its folders: %s", g_strerror(errno));
+		saved_states_end();
 		return;
 	}
 	maker_name_init(&maker);

@@ -100,6 +100,12 @@ saved_machine_new(const struct hypervisor_qube *qube)
 	return machine;
 }
 
+uint64_t
+saved_machine_memory_bytes(const struct saved_machine *machine)
+{
+	return (uint64_t)machine->memory_mib << 20;
+}
+
 const struct hypervisor_volume *
 saved_machine_volumes(const struct saved_machine *machine, size_t *ret_count)
 {

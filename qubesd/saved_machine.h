@@ -22,6 +22,8 @@ struct saved_machine;
 struct saved_machine *saved_machine_new(const struct hypervisor_qube *qube);
 void saved_machine_free(struct saved_machine *machine); /* NULL is fine */
 
+uint64_t saved_machine_memory_bytes(const struct saved_machine *machine);
+
 /* The qube's own volumes; borrowed. */
 const struct hypervisor_volume *saved_machine_volumes(
     const struct saved_machine *machine, size_t *ret_count);

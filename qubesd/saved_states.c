@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define FOLDER "saved"
@@ -125,17 +126,30 @@ saved_states_open(const char *key, const struct saved_identity *identity, char *
 
 /* --- making --------------------------------------------------------------------------------- */
 
-char *
-saved_states_begin(void)
+/* For the state, a copy of it, and twice as much that stays free. */
+static bool
+has_room(const char *folder, uint64_t memory_bytes)
 {
-	char *folder = path_of(MAKING, "");
+	struct statvfs fs;
+
+	if (statvfs(folder, &fs) < 0)
+		return false;
+	if ((uint64_t)fs.f_bavail * fs.f_frsize / 4 >= memory_bytes)
+		return true;
+	errno = ENOSPC;
+	return false;
+}
+
+char *
+saved_states_begin(uint64_t memory_bytes)
+{
+	g_autofree char *folder = path_of(MAKING, "");
 
 	saved_states_end();
 	/* libvirt runs QEMU as another user, who has to come through */
-	if (g_mkdir_with_parents(folder, 0711) == 0)
-		return folder;
-	g_free(folder);
-	return NULL;
+	if (g_mkdir_with_parents(folder, 0711) < 0 || !has_room(folder, memory_bytes))
+		return NULL;
+	return g_steal_pointer(&folder);
 }
 
 void

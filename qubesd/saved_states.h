@@ -26,8 +26,12 @@ void saved_states_drop(const char *key);
  */
 int saved_states_open(const char *key, const struct saved_identity *identity, char **ret_path);
 
-/* An empty folder for the disks and the file "state" of a machine to be saved; g_free(). NULL: errno. */
-char *saved_states_begin(void);
+/*
+ * An empty folder for the disks and the file "state" of a machine to be saved, which has that much
+ * memory; g_free(). NULL: errno; ENOSPC when the store beside it would be left with less than twice as
+ * much room.
+ */
+char *saved_states_begin(uint64_t memory_bytes);
 /*
  * Takes "state" from there as the state of that key. 0 or a negative errno; -EBADMSG when the machine in
  * it is not described as libvirt has described it: QEMU itself writes into that file, and a guest that

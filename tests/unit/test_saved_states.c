@@ -102,7 +102,7 @@ write_state(const char *folder, const char *magic)
 static void
 make_state(const char *key)
 {
-	g_autofree char *folder = saved_states_begin();
+	g_autofree char *folder = saved_states_begin(4096);
 
 	assert_non_null(folder);
 	write_state(folder, "LibvirtQemudSave");
@@ -151,7 +151,7 @@ what_is_not_there_is_not_opened(void **state)
 static void
 a_state_that_libvirt_has_not_finished_is_none(void **state)
 {
-	g_autofree char *folder = saved_states_begin();
+	g_autofree char *folder = saved_states_begin(4096);
 
 	(void)state;
 	write_state(folder, "LibvirtQemudPart");
@@ -161,11 +161,21 @@ a_state_that_libvirt_has_not_finished_is_none(void **state)
 	assert_false(is_there("saved/making"));
 }
 
+static void
+no_state_is_made_that_would_fill_the_disk(void **state)
+{
+	(void)state;
+	assert_null(saved_states_begin(UINT64_MAX / 4));
+	assert_int_equal(errno, ENOSPC);
+	saved_states_end();
+	assert_false(is_there("saved/making"));
+}
+
 /* QEMU writes into the file, and what it describes is what libvirt would run. */
 static void
 a_state_of_another_description_is_none(void **state)
 {
-	g_autofree char *folder = saved_states_begin();
+	g_autofree char *folder = saved_states_begin(4096);
 
 	(void)state;
 	write_state(folder, "LibvirtQemudSave");
@@ -232,7 +242,7 @@ what_a_killed_daemon_left_is_removed(void **state)
 	(void)state;
 	make_state("k1");
 	assert_int_equal(saved_states_open("k1", &identity, &copy), 0);
-	folder = saved_states_begin();
+	folder = saved_states_begin(4096);
 	write_state(folder, "LibvirtQemudPart");
 	saved_states_tidy();
 	assert_false(is_there("saved/making"));
@@ -521,6 +531,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(what_is_not_there_is_not_opened, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_state_that_libvirt_has_not_finished_is_none, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		no_state_is_made_that_would_fill_the_disk, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_state_of_another_description_is_none, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
