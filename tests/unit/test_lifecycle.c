@@ -761,14 +761,21 @@ qube_that_is_killed_in_its_start_is_not_distrusted(void **state)
 }
 
 static void
+wait_for_kill(void)
+{
+	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
+		g_main_context_iteration(NULL, TRUE);
+	g_string_truncate(hypervisor_double.calls, 0);
+}
+
+static void
 daemon_that_ends_early_fails_the_start(void **state)
 {
 	(void)state;
 	use_daemon("#!/bin/sh\nexit 3\n");
 	start(f->work);
 	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
-	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
-		g_main_context_iteration(NULL, TRUE);
+	wait_for_kill();
 	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
 	remove_daemon();
 	assert_answered(1, "QubesVMError");
@@ -784,21 +791,12 @@ failed_start_of_a_qube_that_has_gone_is_over(void **state)
 	use_daemon("#!/bin/sh\nexit 3\n");
 	start(f->work);
 	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
-	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
-		g_main_context_iteration(NULL, TRUE);
+	wait_for_kill();
 	hypervisor_double.state = HYPERVISOR_HALTED;
 	hypervisor_double_answer("it does not run", HYPERVISOR_HALTED);
 	remove_daemon();
 	assert_answered(1, "QubesVMError");
 	assert_false(lifecycle_is_active(f->lifecycle, f->work));
-}
-
-static void
-wait_for_kill(void)
-{
-	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
-		g_main_context_iteration(NULL, TRUE);
-	g_string_truncate(hypervisor_double.calls, 0);
 }
 
 /* libvirtd is lost at that moment, and found again; the qube runs on. */
@@ -849,8 +847,7 @@ agent_that_does_not_come_in_time_fails_the_start(void **state)
 	set_int(f->work, PROPERTY_QREXEC_TIMEOUT, 1);
 	start(f->work);
 	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
-	while (strstr(hypervisor_double.calls->str, "kill") == NULL)
-		g_main_context_iteration(NULL, TRUE);
+	wait_for_kill();
 	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
 	remove_daemon();
 	assert_answered(1, "QubesVMError");
