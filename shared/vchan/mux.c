@@ -431,7 +431,7 @@ consume(struct mux *mux, size_t len)
 	mux->input.used -= len;
 }
 
-/* A greeting holds secrets; pieces of it may lie in front of what is to be read, and behind. */
+/* The host's greeting holds secrets; pieces of it may lie in front of what is to be read, and behind. */
 static void
 wipe_consumed(struct mux *mux)
 {
@@ -461,7 +461,7 @@ hunt(struct mux *mux)
 		greet(mux, nonce);
 	else if (n > 0)
 		start_session(mux, hello.session, hello.conf, hello.conf_len);
-	if (n > 0)
+	if (n > 0 && mux->side == MUX_GUEST)
 		wipe_consumed(mux);
 	return 1;
 }
