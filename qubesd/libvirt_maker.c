@@ -176,6 +176,7 @@ libvirt_maker_make_way(struct libvirt_maker *maker)
 {
 	if (maker->running != NULL)
 		g_atomic_int_set(&maker->running->stop, TRUE);
+	make_later(maker);
 }
 
 void
