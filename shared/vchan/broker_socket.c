@@ -208,6 +208,23 @@ dispatch(struct client *client)
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
+/*
+ * Answers who may not even ask, and takes fd. What was asked already is read: a socket that is
+ * closed with something unread takes the answer back.
+ */
+static void
+refuse(int fd, int status)
+{
+	struct broker_wire_reply wire = {.status = status};
+	uint8_t request[sizeof(struct broker_wire_request)];
+
+	(void)unix_socket_send(fd, &wire, sizeof(wire), -1);
+	shutdown(fd, SHUT_RDWR);
+	while (unix_socket_receive(fd, request, sizeof(request), NULL) > 0)
+		;
+	close(fd);
+}
+
 /* Somebody waits at listen_fd. */
 static void
 accept_client(struct domain *domain)
@@ -219,7 +236,7 @@ accept_client(struct domain *domain)
 		return;
 	if (!domain_has_fd_left(domain)) {
 		domain_warn_once(domain, "connection refused", -ENFILE);
-		close(fd);
+		refuse(fd, -ENFILE);
 		return;
 	}
 	client = g_new0(struct socket_client, 1);

@@ -126,6 +126,7 @@ trusted_side_has_descriptors_left_when_the_domains_have_none(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vchan *clients[BROKER_MAX_CONNECTS], *last = NULL;
+	struct region *region;
 	unsigned count = 0, before = settled_broker_fds(fixture);
 
 	while (count < BROKER_MAX_CONNECTS) {
@@ -135,7 +136,12 @@ trusted_side_has_descriptors_left_when_the_domains_have_none(void **state)
 		clients[count++] = last;
 	}
 	assert_in_range(count, 64, BROKER_MAX_CONNECTS - 1); /* three quarters, and no more */
-	vchan_close(last);
+	assert_int_equal(refusal(last), -ENFILE);
+	/* Whether the refusal comes before the request or after it. */
+	for (unsigned i = 0; i < 300; i++) {
+		assert_int_equal(refusal(connect_as(fixture, 1, 2, PORT)), -ENFILE);
+		assert_int_equal(open_region_as(fixture, 1, 1, &region), -ENFILE);
+	}
 	last = listen_as(fixture, 0, 1, PORT);
 	assert_waits(last);
 	vchan_close(last);
