@@ -150,8 +150,11 @@ hand_to_fork_server(struct agent_call *call)
 	int fd = local_socket_connect(path);
 	int r;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (fd != -ENOENT) /* a session that was there: display and bus will be missed */
+			log_warn("the session of %s does not answer: %s", user, g_strerror(-fd));
 		return fd;
+	}
 	r = belongs_to(fd, user) ? send_request(call, fd) : -EPERM;
 	if (r < 0) {
 		close(fd);

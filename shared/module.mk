@@ -15,6 +15,7 @@ test_guest_conf.pkgs := cmocka
 test_unix_socket.src := tests/unit/test_unix_socket.c
 test_unix_socket.libs := shared
 test_unix_socket.pkgs := cmocka
+test_unix_socket.ldlibs := -Wl,--wrap=listen
 test_admin_client.src := tests/unit/test_admin_client.c
 test_admin_client.libs := shared
 test_admin_client.pkgs := cmocka

@@ -1,6 +1,8 @@
 #include "shared/unix_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,11 +80,52 @@ remove_stale(const char *path, int type)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* The folder of path, open to name things in it; *ret_name is the rest. */
+static int
+open_folder(const char *path, const char **ret_name)
+{
+	char folder[UNIX_SOCKET_PATH_MAX + 1];
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%.*s/", slash != NULL ? (int)(slash - path) : 1,
+	    slash != NULL ? path : ".");
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret_name = slash != NULL ? slash + 1 : path;
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * The socket gets its name when it listens: who sees the file can connect. Until then it has
+ * another beside it, reached through the folder's descriptor, as an address holds little.
+ */
+static int
+listen_as(int fd, int folder, const char *name, int backlog, mode_t mode)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char beside[48];
+	int r = 0;
+
+	snprintf(beside, sizeof(beside), ".%.16s~%d-%d", name, (int)getpid(), fd);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", folder, beside);
+	(void)unlinkat(folder, beside, 0); /* of one with our number, who was killed just here */
+	/* The mode of an unbound socket is the mode of its file, less the umask. */
+	if (fchmod(fd, mode) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (fchmodat(folder, beside, mode, 0) < 0 || listen(fd, backlog) < 0 ||
+	    linkat(folder, beside, folder, name, 0) < 0)
+		r = errno == EEXIST ? -EADDRINUSE : -errno;
+	(void)unlinkat(folder, beside, 0);
+	return r;
+}
+
 int
 unix_socket_listen(const char *path, int type, int backlog, mode_t mode)
 {
 	struct sockaddr_un address;
-	int fd, r;
+	const char *name;
+	int folder, fd, r;
 
 	r = unix_socket_address(path, &address);
 	if (r < 0)
@@ -90,23 +133,16 @@ unix_socket_listen(const char *path, int type, int backlog, mode_t mode)
 	r = remove_stale(path, type);
 	if (r < 0)
 		return r;
+	folder = open_folder(path, &name);
+	if (folder < 0)
+		return folder;
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/*
-	 * The mode of the unbound socket is the mode of its file from the first moment on, less the
-	 * umask; chmod() gives it the rest, before anybody can connect.
-	 */
-	if (fchmod(fd, mode) < 0 ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(path, mode) < 0 || listen(fd, backlog) < 0) {
-		r = -errno;
+	r = fd < 0 ? -errno : listen_as(fd, folder, name, backlog, mode);
+	close(folder);
+	if (r < 0 && fd >= 0)
 		close(fd);
-		return r;
-	}
-	return fd;
+	return r < 0 ? r : fd;
 }
-
 int
 unix_socket_send(int fd, const void *bytes, size_t len, int attached)
 {

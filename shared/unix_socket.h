@@ -17,9 +17,10 @@
 int unix_socket_address(const char *path, struct sockaddr_un *ret);
 
 /*
- * A listening, non-blocking socket at path; mode is the file's, whatever the umask. A socket there
- * that nobody listens on is replaced. Returns the descriptor; -EADDRINUSE when somebody listens,
- * -EEXIST when the file is no socket, or another negative errno.
+ * A listening, non-blocking socket at path; mode is the file's, whatever the umask. The file is
+ * there when the socket listens, not before: who waits for it can connect. A socket there that
+ * nobody listens on is replaced. Returns the descriptor; -EADDRINUSE when somebody listens, -EEXIST
+ * when the file is no socket, or another negative errno. Needs /proc.
  */
 int unix_socket_listen(const char *path, int type, int backlog, mode_t mode);
 

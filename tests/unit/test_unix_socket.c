@@ -39,6 +39,88 @@ tear_down(void **state)
 	return 0;
 }
 
+/* --- the name and listening ------------------------------------------------------------------- */
+
+static const char *listening_path; /* to be looked at when something listens; NULL: do not look */
+static bool had_name_before;
+
+int __real_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog);
+
+int
+__wrap_listen(int fd, int backlog)
+{
+	if (listening_path != NULL)
+		had_name_before = g_file_test(listening_path, G_FILE_TEST_EXISTS);
+	return __real_listen(fd, backlog);
+}
+
+static unsigned
+files_in(const char *path)
+{
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	unsigned count = 0;
+
+	while (g_dir_read_name(dir) != NULL)
+		count++;
+	return count;
+}
+
+static void
+who_sees_the_file_can_connect(void **state)
+{
+	const struct place *place = *state;
+	int listener, dialled;
+
+	had_name_before = true;
+	listening_path = place->path;
+	listener = unix_socket_listen(place->path, SOCK_STREAM, 1, 0600);
+	listening_path = NULL;
+	assert_true(listener >= 0);
+	assert_false(had_name_before);
+	dialled = unix_socket_dial(place->path, SOCK_STREAM);
+	assert_true(dialled >= 0);
+	assert_int_equal(files_in(place->dir), 1);
+	close(dialled);
+	close(listener);
+}
+
+/* The path itself may be as long as an address can hold, whatever the way to listen there. */
+static void
+a_socket_listens_at_107_bytes(void **state)
+{
+	const struct place *place = *state;
+	g_autofree char *name = g_strnfill(UNIX_SOCKET_PATH_MAX - strlen(place->dir) - 1, 'x');
+	g_autofree char *path = g_build_filename(place->dir, name, NULL);
+	int listener = unix_socket_listen(path, SOCK_STREAM, 1, 0600), dialled;
+
+	assert_true(listener >= 0);
+	dialled = unix_socket_dial(path, SOCK_STREAM);
+	assert_true(dialled >= 0);
+	close(dialled);
+	close(listener);
+	assert_int_equal(g_unlink(path), 0);
+}
+
+static void
+a_name_without_a_folder_is_in_the_working_folder(void **state)
+{
+	const struct place *place = *state;
+	g_autofree char *before = g_get_current_dir();
+	int listener;
+
+	assert_int_equal(g_chdir(place->dir), 0);
+	listener = unix_socket_listen("socket", SOCK_STREAM, 1, 0600);
+	assert_int_equal(g_chdir(before), 0);
+	assert_true(listener >= 0);
+	assert_true(g_file_test(place->path, G_FILE_TEST_EXISTS));
+	close(listener);
+	assert_int_equal(
+	    unix_socket_listen("/no/such/folder/socket", SOCK_STREAM, 1, 0600), -ENOENT);
+}
+
+/* --- paths, modes, who is there --------------------------------------------------------------- */
+
 static bool
 is_close_on_exec(int fd)
 {
@@ -157,6 +239,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(who_sees_the_file_can_connect),
+	    TEST(a_socket_listens_at_107_bytes),
+	    TEST(a_name_without_a_folder_is_in_the_working_folder),
 	    TEST(a_path_of_107_bytes_is_an_address_and_108_are_not),
 	    TEST(the_mode_is_what_was_asked_for_under_any_umask),
 	    TEST(a_dead_listener_is_replaced_and_a_living_one_is_not),
