@@ -110,6 +110,7 @@ make_frame(struct window *window)
 	    window->geometry, window->override_redirect);
 	window->outer = frame_outer_of(window->frame.border, window->geometry);
 	window->parent = context->display->root;
+	window->map_seen = false;
 	look_apply(context->look, window->frame.outer, window->id.id);
 	properties_set_title(window, window->title.untrusted_text);
 	properties_set_hints(window, &window->hints);
@@ -185,6 +186,49 @@ window_free(struct window *window)
 	g_free(window);
 }
 
+/* --- where it is --------------------------------------------------------------------------- */
+
+/* The content lies there now, in root coordinates, by whoever's will. */
+static void
+accept_geometry(struct window *window, struct rect content)
+{
+	struct rect permitted = permitted_geometry(window, content);
+
+	if (!rect_equal(permitted, content))
+		frame_place(&window->frame, permitted);
+	if (rect_equal(permitted, window->geometry))
+		return;
+	window->geometry = permitted;
+	count_area(window);
+	tell_geometry(window);
+}
+
+static void
+on_translated(void *data, const void *reply)
+{
+	const xcb_translate_coordinates_reply_t *origin = reply;
+	struct window *window = data;
+	struct rect outer = window->outer;
+
+	if (origin == NULL)
+		return;
+	outer.x = origin->dst_x;
+	outer.y = origin->dst_y;
+	accept_geometry(window, frame_content_of(window->frame.border, outer));
+}
+
+/* Asks where the outer window lies, and takes that for its place. */
+static void
+look_where_it_lies(struct window *window)
+{
+	struct display *display = window->context->display;
+
+	display_await(display,
+	    xcb_translate_coordinates(display->connection, window->frame.outer, display->root, 0, 0)
+		.sequence,
+	    on_translated, window);
+}
+
 /* --- mapping ------------------------------------------------------------------------------ */
 
 /*
@@ -231,7 +275,7 @@ hide(struct window *window)
 	    .window = window->frame.outer,
 	};
 
-	window->map_deferred = false;
+	window->map_deferred = window->map_seen = false;
 	frame_unmap(&window->frame);
 	if (!window->override_redirect)
 		xcb_send_event(display->connection, false, display->root,
@@ -309,7 +353,7 @@ on_attributes(void *data, const void *reply)
 		hide(window);
 		return;
 	}
-	window->mapped = true;
+	window->mapped = window->map_seen = true;
 	tell_mapped(window);
 	tell_geometry(window);
 }
@@ -319,8 +363,13 @@ window_on_mapped(struct window *window)
 {
 	struct display *display = window->context->display;
 
-	if (window->mapped && !window->map_deferred)
+	if (window->mapped && !window->map_deferred) {
+		if (!window->map_seen) {
+			window->map_seen = true;
+			look_where_it_lies(window);
+		}
 		return;
+	}
 	if (window->map_deferred || window->context->config->invisible) {
 		frame_unmap(&window->frame);
 		return;
@@ -360,66 +409,36 @@ window_configure(struct window *window, const struct gui_geometry *geometry)
 		show(window);
 }
 
-/* The content lies there now, in root coordinates, by whoever's will. */
-static void
-accept_geometry(struct window *window, struct rect content)
-{
-	struct rect permitted = permitted_geometry(window, content);
-
-	if (!rect_equal(permitted, content))
-		frame_place(&window->frame, permitted);
-	if (rect_equal(permitted, window->geometry))
-		return;
-	window->geometry = permitted;
-	count_area(window);
-	tell_geometry(window);
-}
-
-static void
-on_translated(void *data, const void *reply)
-{
-	const xcb_translate_coordinates_reply_t *origin = reply;
-	struct window *window = data;
-	struct rect outer = window->outer;
-
-	if (origin == NULL)
-		return;
-	outer.x = origin->dst_x;
-	outer.y = origin->dst_y;
-	accept_geometry(window, frame_content_of(window->frame.border, outer));
-}
-
 /*
- * Events from before our own last request describe what is no longer so, except the size that the
- * inner window has to fit. A manager answers that request with an event of its own (ICCCM 4.1.5).
+ * Whether an event tells of somebody else's will. One from before our own last request describes what
+ * is no longer so. A manager answers a request with an event of its own (ICCCM 4.1.5), but late, and
+ * then nothing tells the answers to two requests apart: until it has mapped the window, which is when
+ * it is asked for its place, all that comes are such answers.
  */
 static bool
-is_stale(const struct window *window, unsigned sequence)
+has_a_say(const struct window *window, unsigned sequence)
 {
-	return (int32_t)(sequence - window->frame.configure_request) < 0;
+	if (!window->override_redirect && !window->map_seen)
+		return false;
+	return (int32_t)(sequence - window->frame.configure_request) >= 0;
 }
 
 void
 window_on_configured(struct window *window, struct rect outer, bool synthetic, unsigned sequence)
 {
-	struct display *display = window->context->display;
-
 	if (!synthetic) {
 		window->outer = outer;
 		frame_fit(&window->frame, outer.width, outer.height);
 	}
-	if (is_stale(window, sequence))
+	if (!has_a_say(window, sequence))
 		return;
-	if (synthetic || window->parent == display->root) {
+	if (synthetic || window->parent == window->context->display->root) {
 		outer.width = window->outer.width;
 		outer.height = window->outer.height;
 		accept_geometry(window, frame_content_of(window->frame.border, outer));
 		return;
 	}
-	display_await(display,
-	    xcb_translate_coordinates(display->connection, window->frame.outer, display->root, 0, 0)
-		.sequence,
-	    on_translated, window);
+	look_where_it_lies(window);
 }
 
 /* A manager that lets go of a window may put it anywhere, and no ConfigureNotify tells where. */

@@ -52,6 +52,7 @@ struct window {
 	uint64_t override_area; /* pixels: what it has of the context's; 0 unless mapped so */
 	bool mapped;            /* by the agent's word */
 	bool map_deferred;      /* mapped, but the screen is locked */
+	bool map_seen;          /* mapped, and the X server or the window manager has done it */
 	bool configure_pending;
 	bool fullscreen_emulated; /* shown maximised, reported as full screen */
 	struct gui_title title;   /* what the agent said last, for new X windows */
