@@ -62,10 +62,18 @@ libvirt_remember(struct libvirt *libvirt, const struct libvirt_finding *finding)
 }
 
 static gboolean
-is_halted(gpointer uuid, gpointer qube, gpointer libvirt)
+is_over(gpointer uuid, gpointer qube, gpointer libvirt)
 {
 	return ((struct libvirt_qube *)qube)->state == HYPERVISOR_HALTED &&
 	       !g_hash_table_contains(((struct libvirt *)libvirt)->lanes, uuid);
+}
+
+/* Nobody who has seen one of them run can come late any more. */
+static void
+forget_halted(struct libvirt *libvirt)
+{
+	if (libvirt->laneless == 0)
+		g_hash_table_foreach_remove(libvirt->qubes, is_over, libvirt);
 }
 
 /* Its start was reported as a failure: it is ended, and nobody hears of it. */
@@ -295,8 +303,12 @@ on_job_done(gpointer data)
 	}
 	if (!libvirt->closed)
 		answer(job);
+	if (job->uuid == NULL)
+		libvirt->laneless--;
 	if (lane != NULL)
 		dispatch(libvirt, job->uuid);
+	else
+		forget_halted(libvirt);
 	libvirt_job_free(job);
 	return G_SOURCE_REMOVE;
 }
@@ -368,7 +380,7 @@ dispatch(struct libvirt *libvirt, const char *uuid)
 	}
 	if (!lane->is_busy && !lane->is_killing) {
 		g_hash_table_remove(libvirt->lanes, uuid);
-		g_hash_table_foreach_remove(libvirt->qubes, is_halted, libvirt);
+		forget_halted(libvirt);
 	}
 }
 
@@ -394,6 +406,7 @@ libvirt_job_post(struct libvirt_job *job)
 		g_hash_table_add(libvirt->asked, job);
 	}
 	if (job->uuid == NULL) {
+		libvirt->laneless++;
 		libvirt_worker_run(run_job, job);
 		return;
 	}

@@ -387,6 +387,39 @@ libvirt_calls_are_answered_when_libvirtd_is_lost(void **state)
 	assert_int_equal(hanging.ended, 1);
 }
 
+/* A look at all that sees the qube before it ends, and is told after. */
+static void
+work_slow_look(struct libvirt_job *job)
+{
+	struct libvirt_finding finding = {.uuid = UUID, .our_id = 41};
+
+	finding.qube.state = HYPERVISOR_RUNNING;
+	finding.qube.xid = 41;
+	finding.qube.number = g_atomic_int_add(&job->libvirt->number, 1) + 1;
+	g_array_append_val(job->findings, finding);
+	work_hanging(job);
+}
+
+static void
+libvirt_look_at_all_that_comes_late_brings_nobody_back(void **state)
+{
+	struct libvirt *libvirt = (struct libvirt *)hypervisor;
+
+	(void)state;
+	hanging.may_end = false;
+	start(&sample);
+	libvirt_job_post(libvirt_job_new(libvirt, work_slow_look));
+	settle(); /* it has begun */
+	call(hypervisor_kill, UUID);
+	settle();
+	g_string_truncate(outcome.events, 0);
+	let_end();
+	settle();
+	assert_string_equal(outcome.events->str, "");
+	assert_int_equal(hypervisor_state(hypervisor, UUID), HYPERVISOR_HALTED);
+	assert_int_equal(g_hash_table_size(libvirt->qubes), 0);
+}
+
 /* Two calls, each of which goes on when the other one is there. */
 static struct {
 	GMutex mutex;
@@ -463,6 +496,8 @@ main(void)
 		libvirt_calls_that_hang_keep_one_thread_and_no_kill_out, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		libvirt_calls_are_answered_when_libvirtd_is_lost, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		libvirt_look_at_all_that_comes_late_brings_nobody_back, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		libvirt_calls_do_not_share_a_connection, set_up, tear_down),
 	    cmocka_unit_test(hypervisor_kinds_that_are_not_there_are_refused_with_advice),
