@@ -72,6 +72,14 @@ run_waiters_tell(GPtrArray *waiters, const struct admin_error *error)
 	}
 }
 
+void
+run_goes_on(struct run *run)
+{
+	run->shutting_down = false;
+	if (run->phase == RUN_RUNNING)
+		run_waiters_tell(run->restart_waiters, NULL);
+}
+
 /* --- the end of a run ----------------------------------------------------------------------- */
 
 static void

@@ -171,11 +171,10 @@ on_shutdown_timeout(gpointer data)
 	struct admin_error error = {0};
 
 	run->shutdown_timer = 0;
-	run->shutting_down = false;
 	admin_error_set(&error, "QubesVMShutdownTimeoutError", "%s did not shut down in time",
 	    domain_name(run->domain));
 	run_waiters_tell(run->shutdown_waiters, &error);
-	run_waiters_tell(run->restart_waiters, NULL);
+	run_goes_on(run);
 	admin_error_clear(&error);
 	return G_SOURCE_REMOVE;
 }
@@ -238,39 +237,10 @@ lifecycle_shutdown(struct lifecycle *lifecycle, struct domain *domain, bool forc
 	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
 }
 
-/* A kill that is under way, by name: its run may be over when the answer comes. */
-struct killing {
-	struct lifecycle *lifecycle; /* borrowed */
-	char *uuid;                  /* owned */
-};
-
-/* The good answer is the halt itself. A bad one may mean that it had halted before. */
-static void
-on_kill_done(const char *message, int64_t xid, void *data)
-{
-	struct killing *killing = data;
-	struct run *run = g_hash_table_lookup(killing->lifecycle->runs, killing->uuid);
-	struct admin_error error = {0};
-
-	(void)xid;
-	if (message != NULL && run != NULL) {
-		if (hypervisor_state(run->hypervisor, killing->uuid) == HYPERVISOR_HALTED) {
-			run_halted(run);
-		} else {
-			admin_error_set(&error, "QubesException", "%s", message);
-			run_waiters_tell(run->stop_waiters, &error);
-		}
-	}
-	admin_error_clear(&error);
-	g_free(killing->uuid);
-	g_free(killing);
-}
-
 void
 lifecycle_kill(struct lifecycle *lifecycle, struct domain *domain, lifecycle_done done, void *data)
 {
 	struct run *run = run_find(lifecycle, domain);
-	struct killing *killing;
 
 	if (!check_machine(domain, done, data, "QubesVMError"))
 		return;
@@ -278,14 +248,8 @@ lifecycle_kill(struct lifecycle *lifecycle, struct domain *domain, lifecycle_don
 		refuse(domain, done, data, "QubesVMNotStartedError", "is not running");
 		return;
 	}
-	run->shutting_down = true;
 	run_waiter_add(run->stop_waiters, done, data);
-	if (run->phase == RUN_STOPPING)
-		return;
-	killing = g_new0(struct killing, 1);
-	killing->lifecycle = lifecycle;
-	killing->uuid = g_strdup(domain_uuid(domain));
-	hypervisor_kill(run->hypervisor, domain_uuid(domain), on_kill_done, killing);
+	run_kill(run);
 }
 
 void

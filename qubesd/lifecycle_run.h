@@ -62,7 +62,7 @@ struct run {
 	bool spawned;               /* the hypervisor runs it: its end must be processed */
 	bool connected;             /* the agent has, or nobody waits for it */
 	bool paused;                /* as told by events */
-	bool shutting_down;         /* asked to; starts wait until it has, or its time is over */
+	bool shutting_down; /* asked to, or killed; starts wait until it has, or that failed */
 	guint shutdown_timer;
 	guint kill_timer;            /* of a failed start that could not be ended */
 	unsigned kill_pause_s;       /* before the last attempt; 0: there was one only */
@@ -85,10 +85,20 @@ void run_waiter_add(GPtrArray *waiters, lifecycle_done done, void *data);
 /* Calls and empties them. error may be NULL. */
 void run_waiters_tell(GPtrArray *waiters, const struct admin_error *error);
 
+/* It was to end, and does not: starts need not wait for that any more. */
+void run_goes_on(struct run *run);
+
 /* Goes on with the steps of the start until one has to wait, fails, or all are done. */
 void run_continue(struct run *run);
 /* Ends the start; message is a sentence. Also for a step that waited. */
 void run_fail(struct run *run, const char *class, const char *message);
+/*
+ * lifecycle_kill.c: somebody wants its end; stop_waiters are told when that fails. Before the hypervisor has said
+ * that it runs, the start ends at its next step instead.
+ */
+void run_kill(struct run *run);
+/* Ends what a failed start has left in the hypervisor, however long that takes. */
+void run_kill_failed(struct run *run);
 /* The hypervisor says that it does not run any more. The run is gone some time later. */
 void run_halted(struct run *run);
 /* The volumes have been started, or not; a stop that waited for that goes on. */

@@ -12,8 +12,6 @@
 #include <string.h>
 
 #define SERVICES_MAX 1000 /* bytes of all their names; guest_conf.h */
-#define KILL_AGAIN_FIRST_S 1
-#define KILL_AGAIN_LAST_S 30
 
 enum step_result {
 	STEP_DONE,
@@ -139,6 +137,8 @@ on_spawned(const char *error, int64_t xid, void *data)
 		return;
 	}
 	run->spawned = true;
+	if (run->shutting_down)
+		run_kill(run); /* that came too early */
 	run_continue(run);
 }
 
@@ -431,7 +431,13 @@ void
 run_continue(struct run *run)
 {
 	while (run->phase == RUN_STARTING && run->step < G_N_ELEMENTS(steps)) {
-		enum step_result result = steps[run->step++](run);
+		enum step_result result;
+
+		if (run->shutting_down && !run->spawned) { /* killed: there is nothing to end */
+			run_halted(run);
+			return;
+		}
+		result = steps[run->step++](run);
 
 		if (result == STEP_WAITS)
 			return;
@@ -442,69 +448,6 @@ run_continue(struct run *run)
 	}
 	if (run->phase == RUN_RUNNING)
 		run_waiters_tell(run->start_waiters, NULL);
-}
-
-/* The kill of a failed start, by name: its run may be over when the answer comes. */
-struct failing {
-	struct lifecycle *lifecycle; /* borrowed */
-	char *uuid, *start_guid;     /* owned */
-};
-
-static void kill_failing(struct run *run);
-
-static gboolean
-on_kill_again(gpointer data)
-{
-	struct run *run = data;
-
-	run->kill_timer = 0;
-	kill_failing(run);
-	return G_SOURCE_REMOVE;
-}
-
-/* It got lost with libvirtd, say. Nobody else would end what runs: it is tried until it has gone. */
-static void
-kill_again_later(struct run *run, const char *error)
-{
-	if (run->phase != RUN_FAILING)
-		return;
-	if (run->kill_pause_s == 0)
-		log_error("%s: its failed start cannot be ended: %s; it is tried again",
-		    domain_name(run->domain), error);
-	run->kill_pause_s = run->kill_pause_s == 0 ? KILL_AGAIN_FIRST_S
-						   : MIN(run->kill_pause_s * 2, KILL_AGAIN_LAST_S);
-	run->kill_timer = g_timeout_add_seconds(run->kill_pause_s, on_kill_again, run);
-}
-
-/* The good answer is the halt itself. A bad one may mean that it had halted before. */
-static void
-on_killed(const char *error, int64_t xid, void *data)
-{
-	struct failing *failing = data;
-	struct run *run = g_hash_table_lookup(failing->lifecycle->runs, failing->uuid);
-
-	(void)xid;
-	if (error != NULL && run != NULL && strcmp(run->start_guid, failing->start_guid) == 0) {
-		if (hypervisor_state(run->hypervisor, failing->uuid) == HYPERVISOR_HALTED)
-			run_halted(run);
-		else
-			kill_again_later(run, error);
-	}
-	g_free(failing->uuid);
-	g_free(failing->start_guid);
-	g_free(failing);
-}
-
-/* run_halted() comes as an event */
-static void
-kill_failing(struct run *run)
-{
-	struct failing *failing = g_new0(struct failing, 1);
-
-	failing->lifecycle = run->lifecycle;
-	failing->uuid = g_strdup(domain_uuid(run->domain));
-	failing->start_guid = g_strdup(run->start_guid);
-	hypervisor_kill(run->hypervisor, failing->uuid, on_killed, failing);
 }
 
 /* class NULL: the step has filled run->error. */
@@ -524,5 +467,5 @@ run_fail(struct run *run, const char *class, const char *message)
 		run_halted(run);
 		return;
 	}
-	kill_failing(run);
+	run_kill_failed(run); /* run_halted() comes as an event */
 }

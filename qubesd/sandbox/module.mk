@@ -18,7 +18,7 @@ bordure-init.pkgs := glib-2.0
 hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c domain_xml_qemu.c domain_xml_xen.c \
 	gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c kvm_trial.c kvm_trial_guest.S \
 	libvirt_connection.c libvirt_jobs.c libvirt_maker.c libvirt_making.c libvirt_saved.c libvirt_work.c libvirt_worker.c \
-	lifecycle.c lifecycle_calls.c lifecycle_gui.c lifecycle_reach.c lifecycle_start.c machine.c \
+	lifecycle.c lifecycle_calls.c lifecycle_gui.c lifecycle_kill.c lifecycle_reach.c lifecycle_start.c machine.c \
 	qrexec_child.c region_file.c run_kind.c sandbox_qube.c saved_image.c saved_machine.c saved_states.c \
 	storage/copy.c)
 hypervisor.pkgs := glib-2.0 libxml-2.0 libvirt
@@ -81,7 +81,7 @@ test_hypervisor_libvirt.pkgs := cmocka glib-2.0 libvirt libxml-2.0
 tests += test_lifecycle
 test_lifecycle.src := tests/unit/test_lifecycle.c tests/unit/hypervisor_double.c \
 	qubesd/domain_ids.c qubesd/lifecycle.c \
-	qubesd/lifecycle_calls.c qubesd/lifecycle_gui.c qubesd/lifecycle_reach.c qubesd/lifecycle_start.c \
+	qubesd/lifecycle_calls.c qubesd/lifecycle_gui.c qubesd/lifecycle_kill.c qubesd/lifecycle_reach.c qubesd/lifecycle_start.c \
 	qubesd/qrexec_child.c qubesd/run_kind.c shared/vchan/spec.c
 test_lifecycle.libs := qubesd-core sandbox shared
 test_lifecycle.pkgs := cmocka glib-2.0

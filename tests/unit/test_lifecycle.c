@@ -483,6 +483,64 @@ kill_of_what_has_gone_without_a_word_still_ends_the_run(void **state)
 	assert_string_equal(f->events->str, STOP_EVENTS);
 }
 
+/* Until the hypervisor has said that it runs there is nothing to end, and whoever starts it is needed. */
+static void
+kill_during_the_spawn_comes_after_it(void **state)
+{
+	(void)state;
+	start(f->work);
+	lifecycle_kill(f->lifecycle, f->work, on_done, &f->answer);
+	settle();
+	assert_string_equal(hypervisor_double.calls->str, "start ");
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	settle();
+	assert_string_equal(hypervisor_double.calls->str, "start kill ");
+	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
+	settle();
+	assert_answered(2, NULL);
+	assert_power(f->work, "Halted");
+}
+
+static void
+kill_that_is_answered_late_leaves_the_next_run_alone(void **state)
+{
+	hypervisor_done late;
+	void *data;
+
+	(void)state;
+	start_whole(f->work);
+	lifecycle_kill(f->lifecycle, f->work, on_done, &f->answer);
+	late = hypervisor_double.done;
+	data = hypervisor_double.data;
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	forget();
+	start(f->work);
+	late("no such process", -1, data);
+	settle();
+	assert_true(lifecycle_is_active(f->lifecycle, f->work));
+	hypervisor_double_answer(NULL, HYPERVISOR_RUNNING);
+	settle();
+	assert_answered(1, NULL);
+	assert_power(f->work, "Running");
+}
+
+static void
+kill_that_fails_keeps_nobody_from_starting_it(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	lifecycle_kill(f->lifecycle, f->work, on_done, &f->answer);
+	start(f->work); /* waits for the kill */
+	assert_answered(0, NULL);
+	hypervisor_double_answer("no", HYPERVISOR_RUNNING);
+	settle();
+	assert_int_equal(f->answer.count, 2);
+	forget();
+	start(f->work);
+	assert_answered(1, NULL);
+	assert_power(f->work, "Running");
+}
+
 static void
 disposable_starts_from_its_templates_home_and_goes_at_its_stop(void **state)
 {
@@ -1051,6 +1109,9 @@ main(int argc, char **argv)
 	    TEST(forced_shutdown_of_a_paused_qube_kills_it),
 	    TEST(kill_is_answered_when_the_stop_was_processed),
 	    TEST(kill_of_what_has_gone_without_a_word_still_ends_the_run),
+	    TEST(kill_during_the_spawn_comes_after_it),
+	    TEST(kill_that_is_answered_late_leaves_the_next_run_alone),
+	    TEST(kill_that_fails_keeps_nobody_from_starting_it),
 	    TEST(disposable_starts_from_its_templates_home_and_goes_at_its_stop),
 	    TEST(disposable_whose_start_fails_goes_as_well),
 	    TEST(adoption_keeps_running_qubes_and_removes_dead_disposables),
