@@ -133,6 +133,28 @@ start_again(struct lifecycle *lifecycle, struct domain *domain, GPtrArray *waite
 	}
 }
 
+static void on_foreign_start(
+    struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *hypervisor);
+
+static bool
+is_up(enum hypervisor_state state)
+{
+	return state == HYPERVISOR_RUNNING || state == HYPERVISOR_PAUSED ||
+	       state == HYPERVISOR_SUSPENDED;
+}
+
+/*
+ * Its start has failed because it runs already: libvirtd was away when we began, and was found again by
+ * this start, say. The hypervisor's word came during the start, and does not come again.
+ */
+static bool
+has_run_all_the_time(const struct run *run)
+{
+	return run->failed && !run->spawned && run->hypervisor != NULL &&
+	       !domain_is_removed(run->domain) &&
+	       is_up(hypervisor_state(run->hypervisor, domain_uuid(run->domain)));
+}
+
 /* After its volumes: the world is told, then whoever waits; a disposable is gone before they are. */
 static void
 run_end(struct run *run)
@@ -140,6 +162,7 @@ run_end(struct run *run)
 	struct lifecycle *lifecycle = run->lifecycle;
 	g_autoptr(GPtrArray) restarts = g_ptr_array_ref(run->restart_waiters);
 	struct domain *domain = run->domain;
+	bool is_found = has_run_all_the_time(run);
 
 	g_hash_table_steal(lifecycle->runs, domain_uuid(domain));
 	if (run->kind_noted)
@@ -149,7 +172,10 @@ run_end(struct run *run)
 	if (run->failed)
 		event_fire(lifecycle->app, domain, "domain-start-failed", "reason",
 		    run->error.message, NULL);
-	remove_disposable(lifecycle, domain);
+	if (is_found)
+		on_foreign_start(lifecycle, domain, run->hypervisor);
+	else
+		remove_disposable(lifecycle, domain);
 	run_waiters_tell(run->start_waiters, run->failed ? &run->error : NULL);
 	run_waiters_tell(run->shutdown_waiters, NULL);
 	run_waiters_tell(run->stop_waiters, NULL);
@@ -227,13 +253,13 @@ on_paused(struct run *run, bool paused)
 	    run->lifecycle->app, run->domain, paused ? "domain-paused" : "domain-unpaused", NULL);
 }
 
-/* Started by somebody else, or its start ended in a race: from here on it is a run like others. */
+/* Started by somebody else, or by a daemon before us: from here on it is a run like others. */
 static void
 on_foreign_start(struct lifecycle *lifecycle, struct domain *domain, struct hypervisor *hypervisor)
 {
 	struct qubes_app *app = lifecycle->app;
 
-	log_info("%s was started by somebody else", domain_name(domain));
+	log_info("%s runs, and was not started now: it is adopted", domain_name(domain));
 	adopt(lifecycle, domain, hypervisor);
 	event_fire(app, domain, "property-reset:xid", "name", "xid", NULL);
 	event_fire(app, domain, "property-reset:start_time", "name", "start_time", NULL);
@@ -248,7 +274,7 @@ on_hypervisor_event(
 	struct domain *domain = qubes_app_find_uuid(lifecycle->app, uuid);
 	struct run *run = g_hash_table_lookup(lifecycle->runs, uuid);
 
-	if (run == NULL && domain != NULL && state == HYPERVISOR_RUNNING) {
+	if (run == NULL && domain != NULL && is_up(state)) {
 		on_foreign_start(lifecycle, domain, hypervisor);
 		return;
 	}

@@ -541,6 +541,40 @@ kill_that_fails_keeps_nobody_from_starting_it(void **state)
 	assert_power(f->work, "Running");
 }
 
+/* As when libvirtd comes back with the first start: what ran all the time is found during that. */
+static void
+failed_start_of_a_qube_that_runs_already_adopts_it(void **state)
+{
+	struct domain *disp;
+
+	(void)state;
+	set_int(f->dvm, PROPERTY_TEMPLATE_FOR_DISPVMS, 1);
+	disp = create(DOMAIN_DISP, NULL, f->dvm);
+	start(disp);
+	hypervisor_double_tell(domain_uuid(disp), HYPERVISOR_RUNNING);
+	hypervisor_double_answer("it runs already", HYPERVISOR_RUNNING);
+	settle();
+	assert_answered(1, "QubesException");
+	assert_false(domain_is_removed(disp));
+	assert_power(disp, "Running");
+	forget();
+	lifecycle_kill(f->lifecycle, disp, on_done, &f->answer);
+	hypervisor_double_answer(NULL, HYPERVISOR_HALTED);
+	assert_answered(1, NULL);
+}
+
+static void
+paused_qube_that_turns_up_is_adopted(void **state)
+{
+	(void)state;
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_PAUSED);
+	assert_power(f->work, "Paused");
+	forget();
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_RUNNING);
+	assert_string_equal(f->events->str, "domain-unpaused\n");
+	assert_power(f->work, "Running");
+}
+
 static void
 disposable_starts_from_its_templates_home_and_goes_at_its_stop(void **state)
 {
@@ -1112,6 +1146,8 @@ main(int argc, char **argv)
 	    TEST(kill_during_the_spawn_comes_after_it),
 	    TEST(kill_that_is_answered_late_leaves_the_next_run_alone),
 	    TEST(kill_that_fails_keeps_nobody_from_starting_it),
+	    TEST(failed_start_of_a_qube_that_runs_already_adopts_it),
+	    TEST(paused_qube_that_turns_up_is_adopted),
 	    TEST(disposable_starts_from_its_templates_home_and_goes_at_its_stop),
 	    TEST(disposable_whose_start_fails_goes_as_well),
 	    TEST(adoption_keeps_running_qubes_and_removes_dead_disposables),
