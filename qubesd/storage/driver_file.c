@@ -135,6 +135,13 @@ verify(const struct volume_image *image, char **ret_error)
 	return 0;
 }
 
+/* A machine that the daemon has lost sight of may still write: its file is nobody else's then. */
+static int
+check_unlocked(const struct files *files, char **ret_error)
+{
+	return files_is_locked(files->dirty) ? fail(ret_error, -EBUSY, "the volume is in use") : 0;
+}
+
 /* What a crash of the machine left is newer than the clean file, and goes on. */
 static int
 start_kept(const struct volume_image *image, const struct files *files)
@@ -185,8 +192,9 @@ start(const struct volume_image *image, char **ret_path, char **ret_error)
 	int r;
 
 	files_init(&files, image->dir, image->vid);
-	if (files_is_locked(files.dirty))
-		return fail(ret_error, -EBUSY, "the volume is in use");
+	r = check_unlocked(&files, ret_error);
+	if (r < 0)
+		return r;
 	r = files_remove(&files, false);
 	if (r == 0)
 		r = files_unlink(files.import);
@@ -215,9 +223,12 @@ static int
 stop(const struct volume_image *image, char **ret_error)
 {
 	AUTO_FILES struct files files;
-	int r = 0;
+	int r;
 
 	files_init(&files, image->dir, image->vid);
+	r = check_unlocked(&files, ret_error);
+	if (r < 0)
+		return r;
 	if (image->save_on_stop) {
 		if (files_exists(files.dirty))
 			r = commit(image, &files, files.dirty);
@@ -234,10 +245,12 @@ static int
 recover(const struct volume_image *image, char **ret_error)
 {
 	AUTO_FILES struct files files;
+	int r;
 
 	files_init(&files, image->dir, image->vid);
-	if (files_is_locked(files.dirty))
-		return fail(ret_error, -EBUSY, "somebody uses the volume");
+	r = check_unlocked(&files, ret_error);
+	if (r < 0)
+		return r;
 	files_remove(&files, false);
 	if (!image->is_imported)
 		files_unlink(files.import);

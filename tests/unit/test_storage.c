@@ -369,6 +369,7 @@ a_file_that_somebody_has_locked_is_left_alone(void **state)
 	OK(f->driver->start(&f->kept, &path, &error_));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	REFUSED(f->driver->stop(&f->kept, &error_), -EBUSY);
 	REFUSED(f->driver->recover(&f->kept, &error_), -EBUSY);
 	REFUSED(f->driver->start(&f->kept, &again, &error_), -EBUSY);
 	assert_true(is_there(f, "private-dirty.img"));
