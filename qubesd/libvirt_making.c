@@ -66,6 +66,7 @@ make_region(struct making *making, const struct maker_name *maker)
 {
 	const struct libvirt *libvirt = making->job->libvirt;
 	g_autofree char *path = runtime_path("region");
+	int r;
 
 	remove_region();
 	making->region_name = region_file_draw_name(maker->uuid);
@@ -73,8 +74,10 @@ make_region(struct making *making, const struct maker_name *maker)
 		making->error = g_strdup("the name of its region cannot be written down");
 		return -EIO;
 	}
-	return region_file_make(REGION_FILE_DIR, making->region_name, making->region_bytes,
+	r = region_file_make(REGION_FILE_DIR, making->region_name, making->region_bytes,
 	    libvirt->qemu_uid, libvirt->qemu_gid, &making->error);
+	making->is_by_chance = r == -ENOSPC; /* other qubes have it now */
+	return r;
 }
 
 void

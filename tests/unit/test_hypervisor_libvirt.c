@@ -3,9 +3,11 @@
 
 #include "qubesd/domain_xml.h"
 #include "qubesd/hypervisor.h"
+#include "qubesd/libvirt_making.h"
 #include "qubesd/libvirt_work.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <string.h>
@@ -460,6 +462,39 @@ libvirt_calls_do_not_share_a_connection(void **state)
 		    meeting.connections[2] == meeting.connections[1]);
 }
 
+/* No room for its window memory: other qubes have it now, and give it back. */
+static void
+libvirt_machine_without_room_is_saved_another_time(void **state)
+{
+	static const struct hypervisor_volume root = {
+	    "root", "/nowhere/root-dirty.img", true, "/nowhere/root.img"};
+	struct hypervisor_qube qube = sample;
+	struct making making = {.key = (char *)"key", .region_bytes = UINT64_C(1) << 60};
+	g_autofree char *folder = g_dir_make_tmp("test_hypervisor-XXXXXX", NULL);
+	g_autofree char *saved = g_build_filename(folder, "saved", NULL);
+
+	(void)state;
+	g_setenv("QUBES_STATE_DIR", folder, TRUE);
+	g_setenv("QUBES_RUNTIME_DIR", folder, TRUE);
+	qube.klass = "DispVM";
+	qube.kernel = "/nowhere/vmlinuz";
+	qube.may_restore = true;
+	qube.volumes = &root;
+	qube.volume_count = 1;
+	making.job = libvirt_job_new((struct libvirt *)hypervisor, NULL);
+	making.machine = saved_machine_new(&qube);
+	libvirt_making_run(&making);
+	assert_non_null(making.error);
+	assert_non_null(strstr(making.error, "no room"));
+	assert_true(making.is_by_chance);
+	saved_machine_free(making.machine);
+	libvirt_job_free(making.job);
+	g_free(making.region_name);
+	g_free(making.error);
+	g_rmdir(saved);
+	g_rmdir(folder);
+}
+
 static void
 hypervisor_kinds_that_are_not_there_are_refused_with_advice(void **state)
 {
@@ -500,6 +535,8 @@ main(void)
 		libvirt_look_at_all_that_comes_late_brings_nobody_back, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		libvirt_calls_do_not_share_a_connection, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		libvirt_machine_without_room_is_saved_another_time, set_up, tear_down),
 	    cmocka_unit_test(hypervisor_kinds_that_are_not_there_are_refused_with_advice),
 	};
 
