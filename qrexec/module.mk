@@ -49,6 +49,7 @@ testtools += qrexec_talk qrexec_fake_policy
 qrexec_talk.src := tests/integration/qrexec_talk.c
 qrexec_talk.pkgs := glib-2.0
 qrexec_fake_policy.src := tests/integration/qrexec_fake_policy.c
+qrexec_fake_policy.libs := shared
 qrexec_fake_policy.pkgs := glib-2.0
 integration += qrexec_flows qrexec_protocol qrexec_targets
 

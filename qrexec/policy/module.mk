@@ -27,8 +27,10 @@ policy_compare.pkgs := glib-2.0 jansson
 
 testtools += policy_fake_qubesd policy_fake_agent
 policy_fake_qubesd.src := tests/integration/policy_fake_qubesd.c
+policy_fake_qubesd.libs := shared
 policy_fake_qubesd.pkgs := glib-2.0
 policy_fake_agent.src := tests/integration/policy_fake_agent.c
+policy_fake_agent.libs := shared
 policy_fake_agent.pkgs := glib-2.0
 integration += policy_daemon
 

@@ -34,6 +34,7 @@ test_tool_values.pkgs := cmocka
 
 testtools += scripted_qubesd
 scripted_qubesd.src := tests/integration/scripted_qubesd.c
+scripted_qubesd.libs := shared
 scripted_qubesd.pkgs := glib-2.0
 
 integration += session_daemon tools_errors tools_session

@@ -6,11 +6,12 @@
  * none the request stays open, and "closed" is printed if the other side hangs up meanwhile.
  * policy.Notify gets an empty answer. Ends when stdin ends.
  */
+#include "shared/unix_socket.h"
+
 #include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static GMainLoop *loop;
@@ -120,15 +121,14 @@ on_stdin(gint fd, GIOCondition condition, gpointer data)
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd;
 
-	if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+	if (argc != 2)
 		return 2;
-	strcpy(address.sun_path, argv[1]);
 	answer_path = g_strconcat(argv[1], ".answer", NULL);
 	unlink(argv[1]);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1024) < 0)
+	fd = unix_socket_listen(argv[1], SOCK_STREAM, 1024, 0600);
+	if (fd < 0)
 		return 1;
 	loop = g_main_loop_new(NULL, FALSE);
 	g_unix_fd_add(fd, G_IO_IN, on_client, NULL);

@@ -9,11 +9,12 @@
  * Answers each command with "done" on stdout, after the streams have been written. Ends with
  * stdin.
  */
+#include "shared/unix_socket.h"
+
 #include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static GMainLoop *loop;
@@ -173,14 +174,13 @@ on_stdin(gint fd, GIOCondition condition, gpointer data)
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd;
 
-	if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+	if (argc != 2)
 		return 2;
-	strcpy(address.sun_path, argv[1]);
 	unlink(argv[1]);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 64) < 0)
+	fd = unix_socket_listen(argv[1], SOCK_STREAM, 64, 0600);
+	if (fd < 0)
 		return 1;
 	loop = g_main_loop_new(NULL, FALSE);
 	qubes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);

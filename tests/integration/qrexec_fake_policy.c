@@ -6,12 +6,14 @@
  * "silence" closes the connection without a word, "hang" keeps it open. LOG gets one line a
  * question, the lines of the question joined by blanks.
  */
+#include "shared/unix_socket.h"
+
+#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static char *
@@ -81,16 +83,14 @@ note(const char *log_path, const char *question)
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listener;
 
-	if (argc != 4 || strlen(argv[1]) >= sizeof(address.sun_path))
+	if (argc != 4)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(address.sun_path, argv[1]);
 	unlink(argv[1]);
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(listener, 512) < 0)
+	listener = unix_socket_listen(argv[1], SOCK_STREAM, 512, 0600);
+	if (listener < 0 || fcntl(listener, F_SETFL, 0) < 0)
 		return 1;
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

@@ -16,6 +16,8 @@
  *                       feed ends nothing), until the caller goes away
  * Nothing matches: QubesException. LOG gets a line a call: METHOD+ARG DEST PAYLOAD.
  */
+#include "shared/unix_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -27,7 +29,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define REQUEST_MAX 131072
@@ -233,19 +234,16 @@ serve(int fd, const char *script, const char *log)
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int listener;
 
-	if (argc != 4 || strlen(argv[1]) >= sizeof(address.sun_path)) {
+	if (argc != 4) {
 		fprintf(stderr, "usage: scripted_qubesd SOCKET SCRIPT LOG\n");
 		return 2;
 	}
 	signal(SIGCHLD, SIG_IGN);
 	unlink(argv[1]);
-	strcpy(address.sun_path, argv[1]);
-	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(listener, 128) < 0)
+	listener = unix_socket_listen(argv[1], SOCK_STREAM, 128, 0600);
+	if (listener < 0 || fcntl(listener, F_SETFL, 0) < 0)
 		die(argv[1]);
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
