@@ -350,7 +350,7 @@ connect_first(struct libvirt *libvirt, char **ret_error)
 {
 	gint64 end = g_get_monotonic_time() + CONNECT_TIMEOUT_S * G_TIME_SPAN_SECOND;
 	struct first *first = g_new0(struct first, 1);
-	bool in_time = true;
+	bool in_time = true, is_done;
 	int r = 0;
 
 	g_mutex_init(&first->mutex);
@@ -361,8 +361,9 @@ connect_first(struct libvirt *libvirt, char **ret_error)
 	g_mutex_lock(&first->mutex);
 	while (in_time && !first->is_done)
 		in_time = g_cond_wait_until(&first->done, &first->mutex, end);
+	is_done = first->is_done; /* else the job is the worker's from here on */
 	g_mutex_unlock(&first->mutex);
-	if (!first->is_done)
+	if (!is_done)
 		*ret_error =
 		    g_strdup_printf("%s does not answer: is libvirtd running?", libvirt->base.kind);
 	else if (first->job->error != NULL)
