@@ -514,21 +514,35 @@ change(struct libvirt_job *job, int (*func)(virDomainPtr domain), const char *wh
 	virDomainFree(domain);
 }
 
-void
-libvirt_work_shutdown(struct libvirt_job *job)
-{
-	change(job, virDomainShutdown, "shutdown");
-}
-
-/* One that has ended meanwhile is as good. */
+/* To end one that has ended meanwhile is done. */
 static int
-destroy(virDomainPtr domain)
+end_by(virDomainPtr domain, int (*func)(virDomainPtr domain))
 {
 	enum hypervisor_state state;
 
-	if (virDomainDestroy(domain) == 0 || virGetLastErrorCode() != VIR_ERR_OPERATION_INVALID)
-		return virGetLastErrorCode() == VIR_ERR_OK ? 0 : -1;
+	if (func(domain) == 0)
+		return 0;
+	if (virGetLastErrorCode() != VIR_ERR_OPERATION_INVALID)
+		return -1;
 	return read_state(domain, &state) && state == HYPERVISOR_HALTED ? 0 : -1;
+}
+
+static int
+ask_to_end(virDomainPtr domain)
+{
+	return end_by(domain, virDomainShutdown);
+}
+
+static int
+destroy(virDomainPtr domain)
+{
+	return end_by(domain, virDomainDestroy);
+}
+
+void
+libvirt_work_shutdown(struct libvirt_job *job)
+{
+	change(job, ask_to_end, "shutdown");
 }
 
 void

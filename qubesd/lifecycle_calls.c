@@ -3,7 +3,8 @@
  * docs/lifecycle.md names, then one call of the hypervisor, and the answer when it is time.
  */
 #include "qubesd/lifecycle_run.h"
-#include "shared/log.h"
+
+#include <string.h>
 
 struct answer {
 	lifecycle_done done;
@@ -190,12 +191,62 @@ begin_shutdown(struct run *run)
 	    g_timeout_add_seconds((guint)MAX(timeout_s, 1), on_shutdown_timeout, run);
 }
 
-static void
-on_nobody_waits(const struct admin_error *error, void *data)
+/* A shutdown that is under way, by name: its run may be over when the answer comes. */
+struct asking {
+	struct lifecycle *lifecycle; /* borrowed */
+	char *uuid, *start_guid;     /* owned */
+	lifecycle_done done;         /* NULL: who asked waits for the end itself */
+	void *data;
+};
+
+/* The one that is still to end; NULL when it has, or when another one is there. */
+static struct run *
+run_of(const struct asking *asking)
 {
-	(void)data;
-	if (error != NULL)
-		log_warn("shutdown: %s", error->message);
+	struct run *run = g_hash_table_lookup(asking->lifecycle->runs, asking->uuid);
+
+	if (run == NULL || run->phase == RUN_STOPPING ||
+	    strcmp(run->start_guid, asking->start_guid) != 0 ||
+	    hypervisor_state(run->hypervisor, asking->uuid) == HYPERVISOR_HALTED)
+		return NULL;
+	return run;
+}
+
+/* A bad answer may mean that it has ended meanwhile: then whoever waits for that hears of it soon. */
+static void
+on_shutdown_asked(const char *message, int64_t xid, void *data)
+{
+	struct asking *asking = data;
+	struct run *run = message != NULL ? run_of(asking) : NULL;
+	struct admin_error error = {0};
+
+	(void)xid;
+	if (message != NULL)
+		admin_error_set(&error, "QubesException", "%s", message);
+	if (run != NULL) {
+		g_clear_handle_id(&run->shutdown_timer, g_source_remove);
+		run_waiters_tell(run->shutdown_waiters, &error);
+		run_goes_on(run);
+	}
+	if (asking->done != NULL)
+		asking->done(message != NULL ? &error : NULL, asking->data);
+	admin_error_clear(&error);
+	g_free(asking->uuid);
+	g_free(asking->start_guid);
+	g_free(asking);
+}
+
+static void
+ask_to_shut_down(struct run *run, lifecycle_done done, void *data)
+{
+	struct asking *asking = g_new0(struct asking, 1);
+
+	asking->lifecycle = run->lifecycle;
+	asking->uuid = g_strdup(domain_uuid(run->domain));
+	asking->start_guid = g_strdup(run->start_guid);
+	asking->done = done;
+	asking->data = data;
+	hypervisor_shutdown(run->hypervisor, asking->uuid, on_shutdown_asked, asking);
 }
 
 void
@@ -228,13 +279,9 @@ lifecycle_shutdown(struct lifecycle *lifecycle, struct domain *domain, bool forc
 		return;
 	}
 	begin_shutdown(run);
-	if (wait) {
+	if (wait)
 		run_waiter_add(run->shutdown_waiters, done, data);
-		done = on_nobody_waits;
-		data = NULL;
-	}
-	hypervisor_shutdown(
-	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
+	ask_to_shut_down(run, wait ? NULL : done, data);
 }
 
 void

@@ -367,6 +367,36 @@ shutdown_that_takes_too_long_has_a_class_of_its_own(void **state)
 }
 
 static void
+shutdown_that_cannot_be_asked_for_is_answered_at_once(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	lifecycle_shutdown(f->lifecycle, f->work, false, true, on_done, &f->answer);
+	hypervisor_double_answer("libvirtd is away", HYPERVISOR_RUNNING);
+	assert_answered(1, "QubesException");
+	assert_true(lifecycle_is_active(f->lifecycle, f->work));
+	lifecycle_shutdown(f->lifecycle, f->work, false, false, on_done, &f->answer);
+	hypervisor_double_answer("libvirtd is away", HYPERVISOR_RUNNING);
+	assert_answered(2, "QubesException");
+	start(f->work); /* it runs on: nobody waits for its end */
+	assert_answered(3, NULL);
+}
+
+/* Its end is told later; until then nothing else may be answered. */
+static void
+shutdown_of_what_ends_meanwhile_waits_for_that(void **state)
+{
+	(void)state;
+	start_whole(f->work);
+	lifecycle_shutdown(f->lifecycle, f->work, false, true, on_done, &f->answer);
+	hypervisor_double.state = HYPERVISOR_HALTED;
+	hypervisor_double_answer("it does not run", HYPERVISOR_HALTED);
+	assert_answered(0, NULL);
+	hypervisor_double_tell(domain_uuid(f->work), HYPERVISOR_HALTED);
+	assert_answered(1, NULL);
+}
+
+static void
 start_during_a_shutdown_waits_for_its_end(void **state)
 {
 	(void)state;
@@ -1136,6 +1166,8 @@ main(int argc, char **argv)
 	    TEST(shutdown_without_wait_is_answered_when_the_guest_was_asked),
 	    TEST(shutdown_with_wait_is_answered_when_the_stop_was_processed),
 	    TEST(shutdown_that_takes_too_long_has_a_class_of_its_own),
+	    TEST(shutdown_that_cannot_be_asked_for_is_answered_at_once),
+	    TEST(shutdown_of_what_ends_meanwhile_waits_for_that),
 	    TEST(start_during_a_shutdown_waits_for_its_end),
 	    TEST(calls_on_a_halted_qube_have_the_right_classes),
 	    TEST(dom0_is_not_started_or_stopped),
