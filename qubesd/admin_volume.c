@@ -82,7 +82,10 @@ find_volume(struct request *request)
 	}
 	if (volume == NULL)
 		request_fail(request, "PermissionDenied",
-		    "The argument is not one of the volumes of the qube");
+		    domain_volumes(qube_of(request))->len > 0
+			? "The argument is not one of the volumes of the qube"
+			: "The qube has no volumes: it is a sandbox, unless its feature "
+			  "hypervisor, or its template's, says otherwise");
 	return volume;
 }
 

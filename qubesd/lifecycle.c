@@ -220,9 +220,8 @@ run_halted(struct run *run)
 	run->failed = run->phase != RUN_RUNNING;
 	if (run->phase == RUN_STARTING) {
 		admin_error_set(&run->error, "QubesVMError",
-		    "%s ended during its start: see "
-		    "log/guest-%s.log",
-		    name, name);
+		    "%s ended during its start: see log/guest-%s.log in the runtime folder", name,
+		    name);
 		if (run->hypervisor != NULL && !run->shutting_down)
 			hypervisor_distrust(run->hypervisor, domain_uuid(run->domain));
 	}

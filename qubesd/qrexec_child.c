@@ -172,7 +172,8 @@ on_timeout(gpointer data)
 {
 	struct qrexec_child *child = data;
 	g_autofree char *error = g_strdup_printf("the qrexec agent of %s did not connect within "
-						 "%" PRId64 " s: see log/guest-%s.log",
+						 "%" PRId64 " s: see log/guest-%s.log in the "
+						 "runtime folder",
 	    child->name, child->timeout_s, child->name);
 
 	child->timeout = 0;
@@ -225,9 +226,11 @@ on_ended(gint fd, GIOCondition condition, gpointer data)
 		start_later(child);
 		return G_SOURCE_REMOVE;
 	}
-	error = g_strdup_printf("qrexec-daemon of %s ended before the agent had connected: see "
-				"log/qrexec-%s.log",
-	    child->name, child->name);
+	/* Most often the qube's own end ended it; the hypervisor may tell that later than we see this. */
+	error =
+	    g_strdup_printf("%s, or its qrexec-daemon, ended before its agent had connected: see "
+			    "log/guest-%s.log and log/qrexec-%s.log in the runtime folder",
+		child->name, child->name, child->name);
 	report(child, error);
 	return G_SOURCE_REMOVE;
 }
