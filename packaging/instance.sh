@@ -169,16 +169,20 @@ instance_env_file() {
 instance_start_core() { # hypervisor
 	export QUBES_VCHAN=broker:$QUBES_RUNTIME_DIR/vchan.sock
 	rm -f "$QUBES_RUNTIME_DIR/qubesd-ready"
-	instance_daemon broker vchan-broker
-	instance_wait_for 10 "$instance_pid" test -S "$QUBES_RUNTIME_DIR/vchan.sock" || {
-		instance_tail broker
-		instance_die "the broker does not start"
-	}
+	instance_start_broker
 	instance_start_qubesd "$1"
 	instance_daemon policy qrexec-policy-daemon
 	instance_wait_for 10 "$instance_pid" test -S "$QUBES_RUNTIME_DIR/policy.sock" || {
 		instance_tail policy
 		instance_die "the policy daemon does not start"
+	}
+}
+
+instance_start_broker() {
+	instance_daemon broker vchan-broker
+	instance_wait_for 10 "$instance_pid" test -S "$QUBES_RUNTIME_DIR/vchan.sock" || {
+		instance_tail broker
+		instance_die "the broker does not start"
 	}
 }
 

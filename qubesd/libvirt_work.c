@@ -299,9 +299,12 @@ libvirt_work_look(struct libvirt_job *job)
 	}
 }
 
-/* Machines that were running when nobody looked, and of which libvirt knows nothing any more. */
+/*
+ * Machines that were running when nobody looked. Those of which libvirt knows nothing any more are
+ * removed; of the others the broker is told, which may have begun anew as well.
+ */
 static void
-remove_lost_machines(struct libvirt_job *job)
+sort_machines(struct libvirt_job *job)
 {
 	for (guint i = 0; i < job->machines->len; i++) {
 		uint32_t xid = g_array_index(job->machines, uint32_t, i);
@@ -349,7 +352,7 @@ libvirt_work_look_first(struct libvirt_job *job)
 {
 	libvirt_work_look_all(job);
 	if (job->error == NULL && job->machines != NULL)
-		remove_lost_machines(job);
+		sort_machines(job);
 }
 
 /* --- starting ------------------------------------------------------------------------------- */

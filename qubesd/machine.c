@@ -18,7 +18,7 @@
 /* Over the making and removing of folders and regions. */
 static GMutex mutex;
 
-static const char *const files[] = {"port.sock", "console.sock", "facts"};
+static const char *const files[] = {"port.sock", "console.sock", "conf", "facts"};
 
 static char *
 folder_of(uint32_t xid)
@@ -85,18 +85,25 @@ is_of(uint32_t xid, const char *uuid, const char *kind)
 
 /* --- making --------------------------------------------------------------------------------- */
 
+static bool
+write_file(const char *path, const char *text)
+{
+	return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL);
+}
+
 static int
 make_folder(const struct machine_spec *spec)
 {
 	g_autofree char *folder = folder_of(spec->xid);
-	g_autofree char *path = file_of(spec->xid, "facts");
+	g_autofree char *facts = file_of(spec->xid, "facts");
+	g_autofree char *conf = file_of(spec->xid, "conf");
 	g_autofree char *text =
 	    g_strconcat(spec->uuid, "\n", spec->kind, "\n", spec->region, "\n", NULL);
 
 	/* libvirt makes the sockets, as whoever it runs as: the folder can be entered, not listed */
 	if (g_mkdir_with_parents(folder, 0711) < 0)
 		return -errno;
-	return g_file_set_contents(path, text, -1, NULL) ? 0 : -EIO;
+	return write_file(conf, spec->conf) && write_file(facts, text) ? 0 : -EIO;
 }
 
 static int
@@ -148,6 +155,32 @@ machine_make(const struct machine_spec *spec, char **ret_error)
 	if (r < 0)
 		machine_remove(spec->xid, spec->uuid, spec->kind);
 	return r;
+}
+
+void
+machine_tell_broker_again(uint32_t xid)
+{
+	g_autofree char *port = machine_port_path(xid);
+	g_autofree char *conf_file = file_of(xid, "conf");
+	g_autofree char *region = NULL;
+	g_autofree char *conf = NULL;
+	g_auto(GStrv) facts = read_facts(xid);
+	struct broker_control *broker;
+	int r;
+
+	if (facts == NULL || !g_file_get_contents(conf_file, &conf, NULL, NULL))
+		return;
+	region = region_file_path(facts[FACT_REGION]);
+	r = broker_control_new(NULL, &broker);
+	if (r == 0) {
+		r = broker_control_add_machine(broker, xid, port, region, conf);
+		broker_control_free(broker);
+	}
+	if (r == 0)
+		log_info("vchan-broker knows machine %" PRIu32 " again", xid);
+	else if (r != -EEXIST) /* the broker that it has always had */
+		log_warn("vchan-broker does not take machine %" PRIu32 ": %s: kill that qube", xid,
+		    g_strerror(-r));
 }
 
 /* --- the console ---------------------------------------------------------------------------- */

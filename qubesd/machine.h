@@ -3,9 +3,10 @@
  *
  * Shape:  machine/XID/ in the runtime folder: port.sock and console.sock, on which QEMU listens, and
  *         the file facts with the qube's UUID, the kind of its hypervisor and the name of its region;
- *         the file of that region (region_file.h); its entry at vchan-broker; and the process that copies its console to
- *         log/guest-NAME.log. All of it is made before the domain, and removed after its end by
- *         whoever finds it ended: the folder goes last, so nothing is forgotten.
+ *         conf, the text of its guest.conf; the file of that region (region_file.h); its entry at
+ *         vchan-broker; and the process that copies its console to log/guest-NAME.log. All of it is
+ *         made before the domain, and removed after its end by whoever finds it ended: the folder
+ *         goes last, so nothing is forgotten.
  * Blocks: yes, for short exchanges with the broker: only in a worker.
  */
 #ifndef QUBESD_MACHINE_H
@@ -30,6 +31,9 @@ char *machine_console_path(uint32_t xid); /* g_free() */
 
 /* 0, or a negative errno with *ret_error a sentence (g_free()); then nothing is left. */
 int machine_make(const struct machine_spec *spec, char **ret_error);
+
+/* For one that qubesd finds running: the broker may be a new one. Fails in the log alone. */
+void machine_tell_broker_again(uint32_t xid);
 
 /* QEMU listens now: lets a process of its own write the console's log. Fails in the log alone. */
 void machine_watch_console(uint32_t xid, const char *name);
