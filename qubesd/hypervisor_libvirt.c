@@ -127,6 +127,8 @@ prepare_qemu(const struct hypervisor_qube *qube, struct libvirt_start *start, ch
 	if (qube->has_netvm)
 		log_info("%s: it gets no network: a QEMU machine cannot have a network qube yet",
 		    qube->name);
+	if (qube->kernel[0] == '\0' && qube->volume_count > 0)
+		start->boot_disk = g_strdup(qube->volumes[0].path);
 	start->region_bytes = machine.region_bytes;
 	start->region_name = region_file_draw_name(qube->uuid);
 	machine.region_name = start->region_name;

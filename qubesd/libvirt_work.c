@@ -1,5 +1,6 @@
 #include "qubesd/libvirt_work.h"
 
+#include "qubesd/boot_disk.h"
 #include "qubesd/kvm_trial.h"
 #include "qubesd/libvirt_connection.h"
 #include "qubesd/libvirt_saved.h"
@@ -55,6 +56,7 @@ start_free(struct libvirt_start *start)
 	g_free(start->xml);
 	g_free(start->xml_kvm);
 	g_free(start->conf);
+	g_free(start->boot_disk);
 	g_free(start->region_name);
 	saved_machine_free(start->saved);
 	g_free(start->saved_key);
@@ -316,7 +318,9 @@ sort_machines(struct libvirt_job *job)
 
 			runs = finding->our_id == xid && finding->qube.state != HYPERVISOR_HALTED;
 		}
-		if (!runs)
+		if (runs)
+			machine_tell_broker_again(xid);
+		else
 			machine_remove(xid, NULL, job->libvirt->base.kind);
 	}
 }
@@ -417,6 +421,18 @@ check_halted(struct libvirt_job *job)
 	return job->error == NULL;
 }
 
+/* Firmware that finds nothing waits in silence, and nobody would see more than a missing agent. */
+static bool
+check_bootable(struct libvirt_job *job)
+{
+	if (job->start->boot_disk == NULL || boot_disk_can_start(job->start->boot_disk))
+		return true;
+	job->error = g_strdup("it has no kernel, and its root volume none that firmware could "
+			      "start: set its property kernel (with virt_mode hvm it has none by "
+			      "itself)");
+	return false;
+}
+
 static bool
 make_machine(struct libvirt_job *job)
 {
@@ -480,7 +496,7 @@ libvirt_work_start(struct libvirt_job *job)
 	job->start->kvm = has_kvm(job->libvirt);
 	xml = job->start->kvm ? job->start->xml_kvm : job->start->xml;
 	job->undone = true;
-	if (!check_foreign(job) || !check_halted(job) || !make_machine(job))
+	if (!check_bootable(job) || !check_foreign(job) || !check_halted(job) || !make_machine(job))
 		return;
 	domain = virDomainDefineXML(job->connection, xml);
 	if (domain == NULL) {

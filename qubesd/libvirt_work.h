@@ -71,6 +71,7 @@ struct libvirt_start {
 	char *xml;             /* owned */
 	char *xml_kvm;         /* owned; QEMU: the same for where KVM works */
 	char *conf;            /* owned; QEMU: text of guest.conf */
+	char *boot_disk;       /* owned; QEMU: what firmware starts from; NULL: it has a kernel */
 	/* QEMU, libvirt_saved.h */
 	struct saved_machine *saved; /* owned; NULL: it has to boot */
 	bool kvm;                    /* result: which of the two descriptions */

@@ -16,7 +16,7 @@ bordure-init.libs := guest-init shared
 bordure-init.pkgs := glib-2.0
 
 hypervisor.src := $(addprefix qubesd/,domain_ids.c domain_xml.c domain_xml_qemu.c domain_xml_xen.c \
-	gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c kvm_trial.c kvm_trial_guest.S \
+	boot_disk.c gui_access.c hypervisor.c hypervisor_libvirt.c hypervisor_sandbox.c kvm_trial.c kvm_trial_guest.S \
 	libvirt_connection.c libvirt_jobs.c libvirt_maker.c libvirt_making.c libvirt_saved.c libvirt_work.c libvirt_worker.c \
 	lifecycle.c lifecycle_calls.c lifecycle_gui.c lifecycle_kill.c lifecycle_reach.c lifecycle_start.c machine.c \
 	qrexec_child.c region_file.c run_kind.c sandbox_qube.c saved_image.c saved_machine.c saved_states.c \

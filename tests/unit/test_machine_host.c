@@ -1,6 +1,7 @@
 /* What a machine has on the host, and whose word takes it away; there is no broker here. */
 #include "tests/unit/unit.h"
 
+#include "qubesd/boot_disk.h"
 #include "qubesd/machine.h"
 #include "qubesd/region_file.h"
 #include "qubesd/sandbox/tree.h"
@@ -161,6 +162,26 @@ machines_are_listed_by_kind(void **state)
 	assert_int_equal(others->len, 0);
 }
 
+static void
+a_disk_can_start_when_its_first_sector_says_so(void **state)
+{
+	g_autofree char *path = g_build_filename(folder, "disk", NULL);
+	char sector[512] = {0};
+
+	(void)state;
+	assert_true(boot_disk_can_start(path)); /* not ours to tell */
+	assert_true(g_file_set_contents(path, sector, sizeof(sector), NULL));
+	assert_false(boot_disk_can_start(path));
+	sector[510] = 0x55;
+	assert_true(g_file_set_contents(path, sector, sizeof(sector), NULL));
+	assert_false(boot_disk_can_start(path));
+	sector[511] = (char)0xaa;
+	assert_true(g_file_set_contents(path, sector, sizeof(sector) - 1, NULL));
+	assert_false(boot_disk_can_start(path));
+	assert_true(g_file_set_contents(path, sector, sizeof(sector), NULL));
+	assert_true(boot_disk_can_start(path));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -172,6 +193,7 @@ main(void)
 	    TEST(each_run_of_a_qube_has_a_region_of_its_own),
 	    TEST(a_name_that_is_none_of_a_region_is_not_followed),
 	    TEST(machines_are_listed_by_kind),
+	    TEST(a_disk_can_start_when_its_first_sector_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
