@@ -514,23 +514,48 @@ libvirt_work_start(struct libvirt_job *job)
 
 /* --- while it runs -------------------------------------------------------------------------- */
 
-/* Does one thing to a domain of ours that runs, and reads how it is then. */
+/* Does one thing to a domain of ours, and reads how it is then. */
+static void
+do_to(struct libvirt_job *job, virDomainPtr domain, uint32_t id, int (*func)(virDomainPtr domain),
+    const char *what)
+{
+	if (func(domain) < 0)
+		fail(job, what);
+	else
+		note(job, domain, id);
+	virDomainFree(domain);
+}
+
+static const char not_there[] = "libvirt does not run it";
+
+/* To one that runs. */
 static void
 change(struct libvirt_job *job, int (*func)(virDomainPtr domain), const char *what)
 {
 	uint32_t id = 0;
 	virDomainPtr domain = find_ours(job, &id);
 
-	if (domain == NULL) {
-		if (job->error == NULL)
-			job->error = g_strdup("libvirt does not run it");
-		return;
+	if (domain != NULL)
+		do_to(job, domain, id, func, what);
+	else if (job->error == NULL)
+		job->error = g_strdup(not_there);
+}
+
+/* The same to end it: one of which libvirt knows nothing any more has ended, and its run is told so. */
+static void
+end(struct libvirt_job *job, int (*func)(virDomainPtr domain), const char *what)
+{
+	gint64 number = next_number(job->libvirt);
+	uint32_t id = 0;
+	virDomainPtr domain = find_ours(job, &id);
+
+	if (domain != NULL) {
+		do_to(job, domain, id, func, what);
+	} else if (job->error == NULL) {
+		job->error = g_strdup(not_there);
+		remove_machine(job, job->our_id, job->uuid);
+		note_halted(job, job->uuid, number);
 	}
-	if (func(domain) < 0)
-		fail(job, what);
-	else
-		note(job, domain, id);
-	virDomainFree(domain);
 }
 
 /* To end one that has ended meanwhile is done. */
@@ -561,13 +586,13 @@ destroy(virDomainPtr domain)
 void
 libvirt_work_shutdown(struct libvirt_job *job)
 {
-	change(job, ask_to_end, "shutdown");
+	end(job, ask_to_end, "shutdown");
 }
 
 void
 libvirt_work_kill(struct libvirt_job *job)
 {
-	change(job, destroy, "destroy");
+	end(job, destroy, "destroy");
 }
 
 void

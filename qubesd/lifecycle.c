@@ -248,6 +248,12 @@ on_paused(struct run *run, bool paused)
 	if (run->paused == paused)
 		return;
 	run->paused = paused;
+	if (paused && !run->pause_asked)
+		log_warn(
+		    "%s was paused, and not by us: QEMU does so when a disk cannot be written; is "
+		    "the file system of its pool full? qvm-unpause lets it go on",
+		    domain_name(run->domain));
+	run->pause_asked = false;
 	event_fire(
 	    run->lifecycle->app, run->domain, paused ? "domain-paused" : "domain-unpaused", NULL);
 }

@@ -311,6 +311,7 @@ lifecycle_pause(struct lifecycle *lifecycle, struct domain *domain, lifecycle_do
 		return;
 	}
 	event_fire(lifecycle->app, domain, "domain-pre-paused", NULL);
+	run->pause_asked = true;
 	hypervisor_pause(
 	    run->hypervisor, domain_uuid(domain), on_request_done, request_new(done, data));
 }

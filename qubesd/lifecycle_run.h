@@ -62,6 +62,7 @@ struct run {
 	bool spawned;               /* the hypervisor runs it: its end must be processed */
 	bool connected;             /* the agent has, or nobody waits for it */
 	bool paused;                /* as told by events */
+	bool pause_asked;           /* by us: the next one needs no explanation */
 	bool shutting_down; /* asked to, or killed; starts wait until it has, or that failed */
 	guint shutdown_timer;
 	guint kill_timer;            /* of a failed start that could not be ended */
