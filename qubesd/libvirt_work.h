@@ -39,9 +39,9 @@ struct libvirt {
 	GHashTable *lanes;    /* owned uuid -> owned struct lane; those with jobs */
 	GHashTable *unwanted; /* set of our ids of starts that failed, but may have been done */
 	GHashTable *asked;    /* set of struct libvirt_job, whose caller waits */
-	unsigned laneless;    /* jobs about no one qube that are under way: they may have seen any */
-	bool lost;            /* libvirtd has gone, and that has been said */
-	guint retry;          /* source: the next attempt to find it again */
+	unsigned laneless; /* jobs about no one qube that are under way: they may have seen any */
+	bool lost;         /* libvirtd has gone, and that has been said */
+	guint retry;       /* source: the next attempt to find it again */
 	guint retry_pause_s;
 	struct libvirt_maker *maker; /* owned; libvirt_saved.h; NULL: not QEMU */
 

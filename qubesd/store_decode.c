@@ -6,8 +6,8 @@
  */
 #include "qubesd/grammar.h"
 #include "qubesd/network.h"
-#include "qubesd/store.h"
 #include "qubesd/storage/volume.h"
+#include "qubesd/store.h"
 #include "qubesd/xml_read.h"
 #include "shared/log.h"
 #include "shared/text.h"

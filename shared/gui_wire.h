@@ -47,9 +47,9 @@ enum gui_message {
 };
 static_assert(GUI_CREATE == 130 && GUI_WINDOW_DUMP_ACK == 149, "message numbers");
 
-#define GUI_MAX_WIDTH 16384  /* pixels */
-#define GUI_MAX_HEIGHT 6144  /* pixels */
-#define GUI_MAX_PAGES 98304  /* pages of 4096 bytes: the largest window */
+#define GUI_MAX_WIDTH 16384 /* pixels */
+#define GUI_MAX_HEIGHT 6144 /* pixels */
+#define GUI_MAX_PAGES 98304 /* pages of 4096 bytes: the largest window */
 #define GUI_MAX_CLIPBOARD_1_7 65000
 #define GUI_MAX_CLIPBOARD 256000 /* one byte more is the "too big" marker */
 

@@ -106,8 +106,8 @@ path_service_search(void)
 
 	if (forced != NULL)
 		return g_strdup(forced);
-	return g_strdup(env_or(
-	    "QUBES_RPC_DIR", "/run/qubes-rpc:/usr/local/etc/qubes-rpc:/etc/qubes-rpc"));
+	return g_strdup(
+	    env_or("QUBES_RPC_DIR", "/run/qubes-rpc:/usr/local/etc/qubes-rpc:/etc/qubes-rpc"));
 }
 
 char *

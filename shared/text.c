@@ -108,8 +108,7 @@ text_is_uuid(const char *text)
 	for (size_t i = 0; i < 36; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? text[i] != '-' :
-			   !g_ascii_isxdigit(text[i]) || g_ascii_isupper(text[i]))
+		if (dash ? text[i] != '-' : !g_ascii_isxdigit(text[i]) || g_ascii_isupper(text[i]))
 			return false;
 	}
 	return true;

@@ -24,7 +24,7 @@ struct sandbox_options {
 	int64_t gui_domain;  /* -1: none; GUEST_CONF_GUI_LATER */
 	bool debug;
 	bool try_first; /* whether a sandbox can be made here at all */
-	int status_fd; /* where the outcome is written, one line; -1: stderr */
+	int status_fd;  /* where the outcome is written, one line; -1: stderr */
 };
 
 /* Returns 0, or -EINVAL with *ret_error a sentence (g_free()). */

@@ -46,7 +46,8 @@ ask(struct asking *asking)
 		return r;
 	retry_fini(&asking->retry);
 	r = unix_socket_send(asking->fd, &asking->request, sizeof(asking->request), -1);
-	if (r < 0 && r != -EPIPE) /* EPIPE: it was refused before it was asked; the reply is there */
+	/* -EPIPE: it was refused before it was asked; the reply is there. */
+	if (r < 0 && r != -EPIPE)
 		return r;
 	asking->asked = true;
 	return rendezvous_wait_for(&asking->rendezvous, asking->fd);

@@ -60,8 +60,8 @@ main(int argc, char **argv)
 	if (app.display == NULL || app.width < STAMP_PIXELS)
 		return 1;
 	screen = DefaultScreen(app.display);
-	app.window = XCreateSimpleWindow(app.display, RootWindow(app.display, screen), 40, 40,
-	    app.width, app.height, 0, 0, 0);
+	app.window = XCreateSimpleWindow(
+	    app.display, RootWindow(app.display, screen), 40, 40, app.width, app.height, 0, 0, 0);
 	XSelectInput(app.display, app.window, KeyPressMask | ExposureMask);
 	XStoreName(app.display, app.window, "stamp");
 	app.gc = XCreateGC(app.display, app.window, 0, NULL);

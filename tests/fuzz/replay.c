@@ -36,8 +36,7 @@ main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		count += replay_folder(argv[i]);
-	printf("%s 1 - corpus_of_%u_inputs_replays\n", count > 0 ? "ok" : "not ok",
-	    count);
+	printf("%s 1 - corpus_of_%u_inputs_replays\n", count > 0 ? "ok" : "not ok", count);
 	printf("1..1\n");
 	return count > 0 ? 0 : 1;
 }

@@ -13,11 +13,11 @@ static xcb_atom_t vmname;
 static bool
 belongs_to(xcb_connection_t *c, xcb_window_t window, const char *name)
 {
-	xcb_get_property_reply_t *reply = xcb_get_property_reply(c,
-	    xcb_get_property(c, false, window, vmname, XCB_ATOM_STRING, 0, 64), NULL);
+	xcb_get_property_reply_t *reply = xcb_get_property_reply(
+	    c, xcb_get_property(c, false, window, vmname, XCB_ATOM_STRING, 0, 64), NULL);
 	bool belongs = reply != NULL && reply->format == 8 &&
-	    (size_t)xcb_get_property_value_length(reply) == strlen(name) &&
-	    memcmp(xcb_get_property_value(reply), name, strlen(name)) == 0;
+		       (size_t)xcb_get_property_value_length(reply) == strlen(name) &&
+		       memcmp(xcb_get_property_value(reply), name, strlen(name)) == 0;
 
 	free(reply);
 	return belongs;

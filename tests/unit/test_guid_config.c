@@ -72,7 +72,8 @@ number_of_the_domain_and_name_are_needed(void **state)
 static void
 domain_lies_within_its_bounds(void **state)
 {
-	static char *const bad[] = {"0", "2147483648", "-1", "5x", "", " 5", "99999999999999999999"};
+	static char *const bad[] = {
+	    "0", "2147483648", "-1", "5x", "", " 5", "99999999999999999999"};
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)

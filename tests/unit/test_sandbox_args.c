@@ -239,8 +239,8 @@ options_that_could_lead_elsewhere_are_refused(void **state)
 static void
 options_out_of_range_are_refused(void **state)
 {
-	static const char *const wrong[] = {"--qid=10000", "--qid=-1", "--xid=2147483648", "--xid=-1",
-	    "--memory=15", "--nothing", "word"};
+	static const char *const wrong[] = {"--qid=10000", "--qid=-1", "--xid=2147483648",
+	    "--xid=-1", "--memory=15", "--nothing", "word"};
 	struct sandbox_options options;
 
 	(void)state;

@@ -62,7 +62,8 @@ bdr_26_utf8_replaces_bidi_controls_zero_width_and_private_use(void **state)
 static void
 r06_qube_names_follow_the_grammar(void **state)
 {
-	static const char *const good[] = {"a", "dom0", "work-2.x_Y", "A123456789012345678901234567890"};
+	static const char *const good[] = {
+	    "a", "dom0", "work-2.x_Y", "A123456789012345678901234567890"};
 	static const char *const bad[] = {"", "1a", "-a", "_a", "a/b", "a b", "none", "default",
 	    "Domain-0", "x-dm", "a\n", "A1234567890123456789012345678901"};
 
