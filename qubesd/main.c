@@ -6,6 +6,7 @@
 #include "qubesd/domain_files.h"
 #include "qubesd/domain_storage.h"
 #include "qubesd/lifecycle.h"
+#include "qubesd/run_logs.h"
 #include "qubesd/store.h"
 #include "shared/log.h"
 #include "shared/paths.h"
@@ -155,6 +156,7 @@ build_lifecycle(struct daemon *daemon, const struct options *options, char **ret
 	qubes_app_set_lifecycle(app, daemon->lifecycle);
 	qubes_app_set_balancing(app, g_str_has_prefix(options->hypervisor, "xen:"));
 	lifecycle_adopt_all(daemon->lifecycle);
+	run_logs_init(app);
 	return 0;
 }
 

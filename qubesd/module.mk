@@ -7,7 +7,7 @@ qubesd-core.src := $(addprefix qubesd/, \
 	domain_files.c domain_marks.c event.c event_stream.c grammar.c journal.c kernels.c \
 	label.c network.c notes.c permission.c policy_client.c pool.c pool_decode.c property.c \
 	property_checks.c property_decode.c property_defaults.c property_domain.c property_global.c \
-	qubes_app.c qubes_app_create.c sandbox/tree.c store.c store_decode.c store_encode.c store_file.c system_info.c xml_read.c)
+	qubes_app.c qubes_app_create.c run_logs.c sandbox/tree.c store.c store_decode.c store_encode.c store_file.c system_info.c xml_read.c)
 qubesd-core.pkgs := glib-2.0 gio-2.0 libxml-2.0
 
 programs += qubesd qubesd-query
@@ -37,13 +37,16 @@ test_boot.src := tests/unit/test_boot.c $(admin-tests-src)
 test_boot.libs := qubesd-core shared
 test_boot.pkgs := cmocka
 
-tests += test_property test_events
+tests += test_property test_events test_run_logs
 test_property.src := tests/unit/test_property.c $(admin-tests-src)
 test_property.libs := qubesd-core shared
 test_property.pkgs := cmocka
 test_events.src := tests/unit/test_events.c $(admin-tests-src)
 test_events.libs := qubesd-core shared
 test_events.pkgs := cmocka
+test_run_logs.src := tests/unit/test_run_logs.c $(admin-tests-src)
+test_run_logs.libs := qubesd-core shared
+test_run_logs.pkgs := cmocka
 
 # The fuzzers compile what they need by name: the reader, the table of properties, and no daemon.
 fuzz-core-src := $(addprefix qubesd/, \
