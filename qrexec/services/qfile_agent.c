@@ -13,6 +13,7 @@
 #include <glib.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,33 @@ struct sender {
 	GByteArray *result; /* what has come of it */
 };
 
+/* --- what is told --------------------------------------------------------------------------- */
+
+static bool line_is_open; /* the last progress is to be overwritten, unless something else comes */
+
+static void
+end_line(void)
+{
+	if (line_is_open)
+		fputc('\n', stderr);
+	line_is_open = false;
+}
+
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void
+complain(const char *format, ...)
+{
+	va_list args;
+
+	end_line();
+	fputs("File copy: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
 /* --- the result ----------------------------------------------------------------------------- */
 
 static void
@@ -45,25 +73,24 @@ explain(const struct qfile_result *result)
 
 	switch (result->error) {
 	case QFILE_EEXIST:
-		fprintf(stderr, "File copy: \"%s\" is already there, in QubesIncoming\n", name);
+		complain("\"%s\" is already there, in QubesIncoming", name);
 		break;
 	case QFILE_EILSEQ:
-		fprintf(stderr, "File copy: the receiver does not take the name \"%s\"\n", name);
+		complain("the receiver does not take the name \"%s\"", name);
 		break;
 	case QFILE_ENOLINK:
-		fprintf(stderr,
-		    "File copy: the link \"%s\" leads out of what is copied, which the receiver "
-		    "does not take\n",
+		complain("the link \"%s\" leads out of what is copied, which the receiver "
+			 "does not take",
 		    name);
 		break;
 	case QFILE_EINVAL:
-		fprintf(stderr, "File copy: the receiver could not make sense of \"%s\"\n", name);
+		complain("the receiver could not make sense of \"%s\"", name);
 		break;
 	case QFILE_CUT:
-		fprintf(stderr, "File copy: the stream was cut inside \"%s\"\n", name);
+		complain("the stream was cut inside \"%s\"", name);
 		break;
 	default:
-		fprintf(stderr, "File copy: %s, at \"%s\"\n", strerror((int)result->error), name);
+		complain("%s, at \"%s\"", strerror((int)result->error), name);
 		break;
 	}
 }
@@ -102,7 +129,7 @@ finish_with_result(struct sender *sender)
 		exit(1);
 	}
 	if (result.crc != sender->crc || !result.crc_is_plain) {
-		fputs("File copy: checksum mismatch; do not trust the copy\n", stderr);
+		complain("checksum mismatch; do not trust the copy");
 		exit(1);
 	}
 	qfile_result_clear(&result);
@@ -117,7 +144,7 @@ look_for_result(struct sender *sender)
 	if (poll(&pollfd, 1, 0) <= 0)
 		return;
 	finish_with_result(sender);
-	fputs("File copy: the receiver ended too early\n", stderr);
+	complain("the receiver ended too early");
 	exit(1);
 }
 
@@ -128,10 +155,12 @@ show_progress(struct sender *sender, bool last)
 {
 	uint64_t sent = sender->sent_bytes, total = sender->total_bytes;
 
-	if (sender->progress == PROGRESS_CONSOLE)
+	if (sender->progress == PROGRESS_CONSOLE) {
 		fprintf(stderr, "sent %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT " KB%c",
 		    sent / 1024 + (sent % 1024 != 0), total / 1024 + (total % 1024 != 0),
 		    last ? '\n' : '\r');
+		line_is_open = !last;
+	}
 	if (sender->progress == PROGRESS_GUI &&
 	    dprintf(sender->progress_fd, "%" G_GUINT64_FORMAT "\n", sent) < 0)
 		exit(EXIT_CANCELLED);
@@ -273,12 +302,12 @@ send_node(const struct tree_node *node, void *data)
 		send_header(sender, node, 0);
 		break;
 	case TREE_OTHER:
-		fprintf(stderr, "File copy: \"%s\" is no file: left out\n", path);
+		complain("\"%s\" is no file: left out", path);
 		sender->skipped++;
 		break;
 	}
 	if (r < 0)
-		fprintf(stderr, "File copy: \"%s\": %s\n", path,
+		complain("\"%s\": %s", path,
 		    r == -ENODATA ? "became shorter while it was read" : strerror(-r));
 	look_for_result(sender);
 	return r;
@@ -294,7 +323,7 @@ send_tree(struct sender *sender, const char *argument)
 	if (failed != NULL) {
 		g_autofree char *path = shown(failed);
 
-		fprintf(stderr, "File copy: \"%s\" cannot be read\n", path);
+		complain("\"%s\" cannot be read", path);
 	}
 	exit(1);
 }
@@ -307,6 +336,7 @@ main(int argc, char **argv)
 	int i = 1;
 
 	signal(SIGPIPE, SIG_IGN);
+	atexit(end_line); /* what comes after us, such as a refusal, begins a line */
 	if (i < argc && strcmp(argv[i], "--ignore-symlinks") == 0) {
 		sender.ignore_links = true;
 		i++;
