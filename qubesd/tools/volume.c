@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct volume_options {
@@ -456,6 +457,23 @@ run_clone(struct tool_run *run, const struct volume_options *options)
 
 /* --- import --------------------------------------------------------------------------------- */
 
+/* A folder can be opened, but not read: told before the volume is touched. Or a negative errno. */
+static int
+open_image(const char *path)
+{
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fstat(fd, &status) < 0 ? -errno : S_ISDIR(status.st_mode) ? -EISDIR : 0;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
 static int
 import_target(struct tool_run *run, const struct volume_options *options,
     const struct target *target, const char *path, uint64_t size)
@@ -464,9 +482,9 @@ import_target(struct tool_run *run, const struct volume_options *options,
 	struct import import = {.vm = target->vm, .volume = target->volume, .size = size};
 	g_autofree char *error = NULL;
 
-	import.fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	import.fd = is_stdin ? STDIN_FILENO : open_image(path);
 	if (import.fd < 0)
-		return tool_error(run, "%s: %s", path, strerror(errno));
+		return tool_error(run, "%s: %s", path, strerror(-import.fd));
 	if (size == 0 && !options->no_resize)
 		import.size = import_file_size(import.fd);
 	error = import_run(run, &import);
