@@ -11,7 +11,8 @@
 
 struct qubes_app;
 
-#define RUN_LOGS_GONE_MAX 24 /* files of removed qubes: eight or more of them; 256 KiB each at most */
+#define RUN_LOGS_GONE_MAX                                                                          \
+	24 /* files of removed qubes: eight or more of them; 256 KiB each at most */
 
 /* Tidies up now, and whenever a qube is removed. Once, for an app whose qubes are loaded. */
 void run_logs_init(struct qubes_app *app);

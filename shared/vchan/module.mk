@@ -4,7 +4,7 @@ vchan.src := shared/region.c $(addprefix shared/vchan/,broker_control.c broker_e
 vchan.pkgs := glib-2.0 gmodule-2.0
 
 broker_src := $(addprefix shared/vchan/,broker.c broker_client.c broker_decode.c broker_guest.c broker_machine.c \
-	broker_main.c broker_region.c broker_service.c broker_socket.c mux.c mux_channel.c mux_decode.c mux_port.c)
+	broker_main.c broker_region.c broker_service.c broker_socket.c mux.c mux_buffer.c mux_channel.c mux_decode.c mux_port.c)
 programs += vchan-broker
 vchan-broker.src := $(broker_src)
 vchan-broker.libs := vchan shared

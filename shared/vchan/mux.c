@@ -1,5 +1,6 @@
 #include "shared/vchan/mux.h"
 
+#include "shared/vchan/mux_buffer.h"
 #include "shared/vchan/mux_channel.h"
 #include "shared/vchan/mux_port.h"
 
@@ -29,11 +30,6 @@ enum mux_state {
 	STATE_RUNNING,
 };
 
-struct buffer {
-	uint8_t *bytes; /* owned */
-	size_t start, used;
-};
-
 struct mux {
 	const struct mux_calls *calls; /* borrowed */
 	void *user;                    /* borrowed */
@@ -46,7 +42,7 @@ struct mux {
 	guint source_id;
 	guint timer_id; /* 0: none */
 	guint again_id; /* 0: nothing is left over from the last turn */
-	struct buffer input, output;
+	struct mux_buffer input, output;
 	bool has_input;  /* there may be a whole frame in the buffer */
 	int write_error; /* the port takes nothing any more; what it has is still read */
 	uint64_t nonce;
@@ -93,49 +89,23 @@ set_timer(struct mux *mux, unsigned delay_ms)
 
 /* --- output ---------------------------------------------------------------------------------- */
 
-static size_t
-output_room(const struct mux *mux)
-{
-	return OUTPUT_BYTES - mux->output.start - mux->output.used;
-}
-
-static uint8_t *
-output_end(struct mux *mux)
-{
-	return mux->output.bytes + mux->output.start + mux->output.used;
-}
-
 /* Takes back a frame that was begun, and whatever the other side may still think it is in. */
 static void
 put_break(struct mux *mux)
 {
-	mux->output.start = 0;
-	mux->output.used = MUX_FRAME_MAX;
-	memset(mux->output.bytes, 0, MUX_FRAME_MAX);
+	mux_buffer_set_zeros(&mux->output, MUX_FRAME_MAX);
 }
 
 /* As much as the port takes. */
 static void
 write_output(struct mux *mux)
 {
-	struct buffer *output = &mux->output;
+	int r = mux_buffer_write(&mux->output, mux->port_fd);
 
-	while (output->used > 0) {
-		ssize_t n = write(mux->port_fd, output->bytes + output->start, output->used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			mux->write_error = n < 0 ? -errno : -EPIPE;
-			output->used = 0;
-			break;
-		}
-		output->start += (size_t)n;
-		output->used -= (size_t)n;
-	}
-	output->start = 0;
+	if (r == 0)
+		return;
+	mux->write_error = r;
+	mux_buffer_clear(&mux->output);
 }
 
 /* --- channels -------------------------------------------------------------------------------- */
@@ -198,12 +168,12 @@ static void
 pump(struct mux *mux)
 {
 	for (unsigned i = 0; i < WRITES_PER_TURN; i++) {
-		while (mux->ready.head != NULL && output_room(mux) >= MUX_FRAME_MAX) {
+		while (mux->ready.head != NULL && mux_buffer_room(&mux->output) >= MUX_FRAME_MAX) {
 			struct mux_channel *channel = mux->ready.head->data;
 
 			dequeue(channel);
-			mux->output.used +=
-			    mux_channel_next_frame(channel, mux->session, output_end(mux));
+			mux_buffer_add(&mux->output, mux_channel_next_frame(channel, mux->session,
+							 mux_buffer_end(&mux->output)));
 			settle(channel);
 		}
 		write_output(mux);
@@ -286,8 +256,9 @@ request_session(struct mux *mux)
 		mux->nonce = choose_number();
 		put_break(mux);
 	}
-	if (output_room(mux) >= MUX_SMALL_MAX)
-		mux->output.used += mux_encode_request(mux->nonce, output_end(mux));
+	if (mux_buffer_room(&mux->output) >= MUX_SMALL_MAX)
+		mux_buffer_add(
+		    &mux->output, mux_encode_request(mux->nonce, mux_buffer_end(&mux->output)));
 	set_timer(mux, REQUEST_INTERVAL_MS);
 }
 
@@ -310,12 +281,13 @@ greet(struct mux *mux, uint64_t nonce)
 	char *conf;
 	size_t len;
 
-	if (output_room(mux) < MUX_SMALL_MAX + MUX_CONF_MAX)
+	if (mux_buffer_room(&mux->output) < MUX_SMALL_MAX + MUX_CONF_MAX)
 		return;
 	conf = mux->calls->make_conf(mux->user);
 	len = strlen(conf);
 	mux->nonce = nonce;
-	mux->output.used += mux_encode_hello(session, nonce, conf, len, output_end(mux));
+	mux_buffer_add(&mux->output,
+	    mux_encode_hello(session, nonce, conf, len, mux_buffer_end(&mux->output)));
 	explicit_bzero(conf, len);
 	g_free(conf);
 	start_session(mux, session, "", 0);
@@ -335,8 +307,8 @@ lose_port(struct mux *mux, int error)
 		close(mux->port_fd);
 		mux->port_fd = -1;
 	}
-	mux->input = (struct buffer){.bytes = mux->input.bytes};
-	mux->output = (struct buffer){.bytes = mux->output.bytes};
+	mux_buffer_clear(&mux->input);
+	mux_buffer_clear(&mux->output);
 	mux->has_input = false;
 	mux->write_error = 0;
 	if (was_running)
@@ -418,29 +390,6 @@ update_interest(struct mux *mux)
 
 /* --- input ----------------------------------------------------------------------------------- */
 
-static struct untrusted_bytes
-input_of(const struct mux *mux)
-{
-	return untrusted_bytes_of(mux->input.bytes + mux->input.start, mux->input.used);
-}
-
-static void
-consume(struct mux *mux, size_t len)
-{
-	mux->input.start += len;
-	mux->input.used -= len;
-}
-
-/* The host's greeting holds secrets; pieces of it may lie in front of what is to be read, and behind. */
-static void
-wipe_consumed(struct mux *mux)
-{
-	size_t end = mux->input.start + mux->input.used;
-
-	explicit_bzero(mux->input.bytes, mux->input.start);
-	explicit_bzero(mux->input.bytes + end, INPUT_BYTES - end);
-}
-
 /* Looks for a greeting. Like take_frame(), but nothing that comes is an error. */
 static ssize_t
 hunt(struct mux *mux)
@@ -449,20 +398,22 @@ hunt(struct mux *mux)
 	uint64_t nonce;
 	ssize_t n;
 
-	consume(mux, mux_hunt(input_of(mux), mux->side == MUX_HOST ? MUX_GUEST : MUX_HOST));
+	mux_buffer_take(&mux->input, mux_hunt(mux_buffer_content(&mux->input),
+					 mux->side == MUX_HOST ? MUX_GUEST : MUX_HOST));
 	if (mux->side == MUX_HOST)
-		n = mux_decode_request(input_of(mux), &nonce);
+		n = mux_decode_request(mux_buffer_content(&mux->input), &nonce);
 	else
-		n = mux_decode_hello(input_of(mux), mux->nonce, &hello);
+		n = mux_decode_hello(mux_buffer_content(&mux->input), mux->nonce, &hello);
 	if (n == 0)
 		return 0;
-	consume(mux, n > 0 ? (size_t)n : 1);
+	mux_buffer_take(&mux->input, n > 0 ? (size_t)n : 1);
 	if (n > 0 && mux->side == MUX_HOST)
 		greet(mux, nonce);
 	else if (n > 0)
 		start_session(mux, hello.session, hello.conf, hello.conf_len);
+	/* The host's greeting holds secrets; pieces of it may lie in front of what is to be read, and behind. */
 	if (n > 0 && mux->side == MUX_GUEST)
-		wipe_consumed(mux);
+		mux_buffer_wipe_rest(&mux->input);
 	return 1;
 }
 
@@ -561,7 +512,7 @@ take_repeated_request(struct mux *mux)
 
 	if (mux->side != MUX_HOST || !mux->is_first)
 		return -EPROTO;
-	n = mux_decode_request(input_of(mux), &nonce);
+	n = mux_decode_request(mux_buffer_content(&mux->input), &nonce);
 	return n > 0 && nonce != mux->nonce ? -EPROTO : n;
 }
 
@@ -577,16 +528,16 @@ take_frame(struct mux *mux)
 		return 0;
 	n = take_repeated_request(mux);
 	if (n >= 0) {
-		consume(mux, (size_t)n);
+		mux_buffer_take(&mux->input, (size_t)n);
 		return n > 0;
 	}
-	n = mux_decode(
-	    input_of(mux), mux->side == MUX_HOST ? MUX_GUEST : MUX_HOST, mux->session, &frame);
+	n = mux_decode(mux_buffer_content(&mux->input),
+	    mux->side == MUX_HOST ? MUX_GUEST : MUX_HOST, mux->session, &frame);
 	if (n <= 0)
 		return n;
 	mux->is_first = false;
 	r = handle(mux, &frame);
-	consume(mux, (size_t)n);
+	mux_buffer_take(&mux->input, (size_t)n);
 	return r < 0 ? r : 1;
 }
 
@@ -613,22 +564,12 @@ handle_input(struct mux *mux)
 static int
 read_input(struct mux *mux)
 {
-	struct buffer *input = &mux->input;
-	ssize_t n;
+	int r = mux_buffer_read(&mux->input, mux->port_fd);
 
-	if (input->used > 0 && input->start > 0)
-		memmove(input->bytes, input->bytes + input->start, input->used);
-	input->start = 0;
-	do
-		n = read(mux->port_fd, input->bytes + input->used, INPUT_BYTES - input->used);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
+	if (r == -EAGAIN)
 		return mux->write_error; /* all is read that was there */
-	if (n <= 0)
-		return n < 0 ? -errno : -ENOTCONN;
-	input->used += (size_t)n;
-	mux->has_input = true;
-	return 0;
+	mux->has_input = mux->has_input || r == 0;
+	return r;
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */
@@ -712,8 +653,8 @@ mux_new(const char *path, enum mux_side side, const struct mux_calls *calls, voi
 	mux->port_fd = -1;
 	mux->epoll_fd = epoll_fd;
 	mux->source_id = g_unix_fd_add(epoll_fd, G_IO_IN, on_events, mux);
-	mux->input.bytes = g_malloc(INPUT_BYTES);
-	mux->output.bytes = g_malloc(OUTPUT_BYTES);
+	mux_buffer_init(&mux->input, INPUT_BYTES);
+	mux_buffer_init(&mux->output, OUTPUT_BYTES);
 	mux->open_delay_ms = OPEN_RETRY_MIN_MS;
 	mux->pause_ms = MUX_PAUSE_MIN_MS;
 	g_queue_init(&mux->ready);
@@ -728,9 +669,9 @@ say_bye(struct mux *mux)
 {
 	const struct mux_frame bye = {.type = MUX_BYE};
 
-	if (mux->state != STATE_RUNNING || output_room(mux) < MUX_SMALL_MAX)
+	if (mux->state != STATE_RUNNING || mux_buffer_room(&mux->output) < MUX_SMALL_MAX)
 		return;
-	mux->output.used += mux_encode(&bye, mux->session, output_end(mux));
+	mux_buffer_add(&mux->output, mux_encode(&bye, mux->session, mux_buffer_end(&mux->output)));
 	write_output(mux);
 }
 
@@ -756,8 +697,8 @@ mux_free(struct mux *mux)
 	if (mux->port_fd >= 0)
 		close(mux->port_fd);
 	close(mux->epoll_fd);
-	g_free(mux->input.bytes);
-	g_free(mux->output.bytes);
+	mux_buffer_fini(&mux->input);
+	mux_buffer_fini(&mux->output);
 	g_free(mux->path);
 	g_free(mux);
 }
